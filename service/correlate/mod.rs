@@ -1,0 +1,1 @@
+//! Observations to candidates, links and conflicts. Pure.

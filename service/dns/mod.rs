@@ -1,0 +1,1 @@
+//! Unbound servers, over SSH.

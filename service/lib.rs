@@ -1,0 +1,11 @@
+//! Surveyor: a companion service for NetBox.
+
+pub mod correlate;
+pub mod dns;
+pub mod http;
+pub mod model;
+pub mod netbox;
+pub mod plan;
+pub mod source;
+pub mod store;
+pub mod transport;

@@ -1,0 +1,1 @@
+//! NetBox over REST: the client, the view planners read, and bootstrap.

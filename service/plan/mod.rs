@@ -1,0 +1,1 @@
+//! Decides every write: what was found against what NetBox says. Pure.
