@@ -6,6 +6,8 @@
 //!
 //! A new source is one folder (`mod.rs` talks, `parse.rs` is pure) and three lines here.
 
+pub mod snmp;
+
 use async_trait::async_trait;
 
 use crate::model::{Collection, SourceName};
