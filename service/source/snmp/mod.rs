@@ -10,6 +10,10 @@ mod talk;
 mod walk;
 
 #[cfg(test)]
+mod live;
+#[cfg(test)]
+mod live_faults;
+#[cfg(test)]
 mod recording;
 #[cfg(test)]
 mod tests;

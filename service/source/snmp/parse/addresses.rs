@@ -28,6 +28,10 @@ pub(crate) fn neighbors(walk: &Walk, interfaces: &Interfaces) -> Vec<Fact> {
         (Column::Ipv6PhysAddress, None),
     ];
     for (column, types) in tables {
+        // IPV6-MIB numbers interfaces in its own way; it is only for agents that have nothing newer.
+        if column == Column::Ipv6PhysAddress && !walk.rows(Column::NeighborPhysAddress).is_empty() {
+            continue;
+        }
         let types = types.map(|types| walk.by_index(types)).unwrap_or_default();
         for row in walk.rows(column) {
             let index = row.index.as_slice();

@@ -151,7 +151,8 @@ fn read(walk: &Walk, table: Table) -> Rows {
             (None, Some(address)) => (&index[..index.len().saturating_sub(1)], address),
             (None, None) => continue,
         };
-        if address.is_multicast() || address.is_zero() {
+        // Group addresses (IGMP snooping) stay in: what is a host is decided where all sources are seen together.
+        if address.is_zero() {
             continue;
         }
         // Many agents have no status column: then every row counts.

@@ -14,6 +14,9 @@ use super::vendor::Vendor;
 /// The value of ifSpeed that means "more than fits" (RFC 2863 section 3.1.7).
 const IF_SPEED_OVERFLOW: i64 = 0xffff_ffff;
 
+/// IANAifType: other.
+const TYPE_OTHER: u32 = 1;
+
 /// One row of the interface table.
 #[derive(Debug, Clone)]
 pub(crate) struct Interface {
@@ -61,16 +64,18 @@ impl Interfaces {
         for index in indexes {
             let name = text(names.get(&index).copied());
             let descr = text(descriptions.get(&index).copied());
-            let if_type = types.get(&index).and_then(|value| value.unsigned());
+            // A row that only ifXTable has, on an agent that types the others, is software's.
+            let untyped = (!types.is_empty()).then_some(TYPE_OTHER);
+            let if_type = types.get(&index).and_then(|value| value.unsigned()).or(untyped);
             let kind_names = [name.as_deref().unwrap_or_default(), descr.as_deref().unwrap_or_default()];
-            let speed = high_speeds
-                .get(&index)
-                .and_then(|value| value.unsigned())
-                .or_else(|| match speeds.get(&index)?.number()? {
-                    IF_SPEED_OVERFLOW => None,
-                    bits => u32::try_from(bits / 1_000_000).ok(),
-                })
-                .filter(|mbps| *mbps > 0);
+            // Half a table of each would mix units; agents that have ifHighSpeed have it for every interface.
+            let speed = if high_speeds.is_empty() {
+                let bits = speeds.get(&index).and_then(|value| value.number());
+                bits.filter(|bits| *bits != IF_SPEED_OVERFLOW)
+                    .and_then(|bits| u32::try_from(bits / 1_000_000).ok())
+            } else {
+                high_speeds.get(&index).and_then(|value| value.unsigned())
+            };
             let is = |column: &BTreeMap<u32, &_>, value| {
                 let found: Option<&&crate::source::snmp::walk::Value> = column.get(&index);
                 found.and_then(|found| found.number()).map(|found| found == value)
@@ -86,7 +91,7 @@ impl Interfaces {
                         .get(&index)
                         .and_then(|value| mac(value.bytes()?))
                         .filter(|mac| !mac.is_multicast()),
-                    speed_mbps: speed,
+                    speed_mbps: speed.filter(|mbps| *mbps > 0),
                     enabled: is(&admin, 1),
                     up: is(&oper, 1),
                     lag: None,
