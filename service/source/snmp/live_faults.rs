@@ -73,7 +73,7 @@ fn quick(address: SocketAddr, retries: u32) -> Config {
     Config { timeout_seconds: 1, retries, ..config(address) }
 }
 
-async fn one_device() -> Option<(Agent, Vec<String>)> {
+fn one_device() -> Option<(Agent, Vec<String>)> {
     let path = recorded("zynos_gs1900-fdb")?;
     let expected = comparable(&tests::parse(&recording::read(&path), "sw1"));
     Some((agent(&[("sw", path)])?, expected))
@@ -81,7 +81,7 @@ async fn one_device() -> Option<(Agent, Vec<String>)> {
 
 #[tokio::test]
 async fn loss_costs_time_but_no_row() {
-    let Some((agent, expected)) = one_device().await else { return };
+    let Some((agent, expected)) = one_device() else { return };
     let lossy = proxy(agent.address, |n, _| if n % 13 == 5 { Fate::Drop } else { Fate::Pass }).await;
     let sink = collect(&*source(quick(lossy.address, 3), &agent.community("sw"))).await;
     assert!(sink.gaps.is_empty(), "{:?}", sink.gaps);
@@ -90,7 +90,7 @@ async fn loss_costs_time_but_no_row() {
 
 #[tokio::test]
 async fn a_late_answer_is_not_taken_for_the_next_question() {
-    let Some((agent, expected)) = one_device().await else { return };
+    let Some((agent, expected)) = one_device() else { return };
     let late = Duration::from_millis(1_300);
     let late =
         proxy(agent.address, move |n, _| if n % 17 == 3 { Fate::Late(late) } else { Fate::Pass }).await;
@@ -101,7 +101,7 @@ async fn a_late_answer_is_not_taken_for_the_next_question() {
 
 #[tokio::test]
 async fn an_agent_that_swallows_large_answers_is_asked_for_less() {
-    let Some((agent, expected)) = one_device().await else { return };
+    let Some((agent, expected)) = one_device() else { return };
     let small = proxy(agent.address, |_, length| if length > 700 { Fate::Drop } else { Fate::Pass }).await;
     let sink = collect(&*source(quick(small.address, 0), &agent.community("sw"))).await;
     assert!(sink.gaps.is_empty(), "{:?}", sink.gaps);
@@ -110,7 +110,7 @@ async fn an_agent_that_swallows_large_answers_is_asked_for_less() {
 
 #[tokio::test]
 async fn a_device_that_dies_leaves_what_was_read_and_gaps_for_the_rest() {
-    let Some((agent, _)) = one_device().await else { return };
+    let Some((agent, _)) = one_device() else { return };
     let dying = proxy(agent.address, |n, _| if n > 20 { Fate::Drop } else { Fate::Pass }).await;
     let sink = collect(&*source(quick(dying.address, 0), &agent.community("sw"))).await;
     assert!(!sink.facts.is_empty());
@@ -123,7 +123,7 @@ async fn a_device_that_dies_leaves_what_was_read_and_gaps_for_the_rest() {
 
 #[tokio::test]
 async fn rows_beyond_the_limit_are_a_gap() {
-    let Some((agent, _)) = one_device().await else { return };
+    let Some((agent, _)) = one_device() else { return };
     let limited = Config { max_rows: 10, ..config(agent.address) };
     let sink = collect(&*source(limited, &agent.community("sw"))).await;
     assert!(sink.fdb.is_empty(), "ports cannot be told apart by half an interface table");

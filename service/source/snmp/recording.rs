@@ -137,7 +137,7 @@ pub(crate) fn to_snmprec(path: &Path) -> Vec<u8> {
             Value::Oid(value) => ("6", dotted(&value)),
             Value::Address(address) => ("64", address.to_string()),
         };
-        out.push_str(&format!("{}|{tag}|{shown}\n", dotted(&oid)));
+        out.extend([dotted(&oid).as_str(), "|", tag, "|", shown.as_str(), "\n"]);
     }
     out.into_bytes()
 }

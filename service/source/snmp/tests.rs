@@ -256,7 +256,7 @@ fn topology(name: &str) -> Option<(BTreeMap<String, Collection>, Json, Json)> {
         }
         match stem(&path).rsplit_once('@') {
             Some((device, vlan)) => {
-                contexts.push((device.to_owned(), vlan.parse().unwrap(), recording::read(&path)))
+                contexts.push((device.to_owned(), vlan.parse().unwrap(), recording::read(&path)));
             }
             None => {
                 walks.insert(stem(&path).to_owned(), recording::read(&path));

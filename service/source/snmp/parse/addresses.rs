@@ -15,7 +15,7 @@ use super::text::{address, mac, octets};
 /// ipNetToMediaType and ipNetToPhysicalType: invalid.
 const TYPE_INVALID: i64 = 2;
 
-/// InetAddressType (RFC 4001): ipv4, ipv6, and the two with a zone index behind the address.
+/// `InetAddressType` (RFC 4001): ipv4, ipv6, and the two with a zone index behind the address.
 const INET_TYPES: std::ops::RangeInclusive<u32> = 1..=4;
 
 /// One fact per cache entry; the tables of several MIBs repeat each other, so each entry is reported once.
@@ -104,7 +104,7 @@ fn counted(components: &[u32]) -> Option<IpAddr> {
     }
 }
 
-/// InetAddressType, length, address; some agents leave the length out, zoned addresses have four octets more.
+/// `InetAddressType`, length, address; some agents leave the length out, zoned addresses have four octets more.
 fn typed(components: &[u32]) -> Option<IpAddr> {
     let [kind, rest @ ..] = components else { return None };
     if !INET_TYPES.contains(kind) {
