@@ -3,7 +3,9 @@
 //! Everything that writes is a [`Step`] of a [`Plan`]. Planners are pure: they read a [`View`] and return plans; they know no
 //! clock, no network and no database. Executing makes no choices.
 
+pub mod ledger;
 pub mod render;
+pub mod stage;
 pub mod step;
 pub mod view;
 
