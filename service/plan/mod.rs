@@ -4,7 +4,10 @@
 //! clock, no network and no database. Executing makes no choices.
 
 pub mod ledger;
+pub mod materialize;
+pub mod reject;
 pub mod render;
+pub mod rollback;
 pub mod stage;
 pub mod step;
 pub mod view;

@@ -17,8 +17,10 @@ use crate::plan::{Plan, RefusalKind, Target, View};
 
 pub use admission::{Admission, Rule};
 pub use claim::claim_hash;
+pub(crate) use claim::short_hash;
 pub use links::LinkPolicy;
 pub use matching::{Found, find};
+pub(crate) use update::current as current_value;
 
 /// How far staging goes.
 #[derive(Debug, Clone, PartialEq)]
