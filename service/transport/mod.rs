@@ -1,1 +1,8 @@
-//! HTTP, TLS and SSH clients: below the edges, knows no NetBox and no source.
+//! HTTP, TLS and SSH clients and secrets from files: below the edges, knows no NetBox, no source and no DNS.
+
+pub mod http;
+pub mod secret;
+pub mod tls;
+
+pub use secret::{Secret, SecretError, read_secret_file};
+pub use tls::{TlsError, TlsMode};
