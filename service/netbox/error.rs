@@ -8,6 +8,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use super::rejection::{self, RowError};
+use crate::transport::http::{self, ClientError};
 
 /// How much of a body that is not JSON is kept for a message.
 const SNIPPET: usize = 200;
@@ -16,16 +17,14 @@ const SNIPPET: usize = 200;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The request never left: refused, unknown host, TLS. Nothing was written; try again later.
-    #[error("cannot reach NetBox at `{url}`{}", hint(.hint))]
+    #[error("cannot reach NetBox: {why}")]
     Unreachable {
-        /// The request's address.
-        url: String,
-        /// What to look at, where something is known.
-        hint: String,
-        /// Why.
-        #[source]
-        source: Option<reqwest::Error>,
+        /// Whom, why, and a hint.
+        why: String,
     },
+    /// The settings make no client.
+    #[error("cannot set up the connection to NetBox")]
+    Setup(#[from] ClientError),
     /// Sent, but no answer came: a write may still be running.
     #[error("no answer from NetBox to {method} `{path}`: {why}")]
     NoAnswer {
@@ -35,9 +34,6 @@ pub enum Error {
         path: String,
         /// Timeout, reset, or what a proxy in between said.
         why: String,
-        /// The transport's reason.
-        #[source]
-        source: Option<reqwest::Error>,
     },
     /// The token is not (or no longer) good: stop and tell.
     #[error("NetBox refuses the token for {method} `{path}`: {message}")]
@@ -106,7 +102,7 @@ pub enum Error {
         retry_after: Option<Duration>,
     },
     /// The answer is not NetBox's: a login page, another web server, a redirect.
-    #[error("`{url}` does not answer like NetBox's API: {why}{}", hint(.hint))]
+    #[error("`{url}` does not answer like NetBox's API: {why}{}", with_hint(.hint))]
     Malformed {
         /// The request's address.
         url: String,
@@ -118,7 +114,7 @@ pub enum Error {
 }
 
 /// ` (hint: ..)`, or nothing.
-fn hint(text: &str) -> String {
+fn with_hint(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(" (hint: {text})") }
 }
 
@@ -161,22 +157,15 @@ impl Error {
     }
 
     /// The error of a request that got no complete answer.
-    pub(super) fn of_transport(error: reqwest::Error, method: &str, url: &str, path: &str) -> Self {
+    pub(super) fn of_transport(error: &reqwest::Error, method: &str, url: &str, path: &str) -> Self {
+        let why = http::explain(error);
         if error.is_connect() {
-            let hint = connect_hint(&error).to_owned();
-            return Self::Unreachable { url: url.to_owned(), hint, source: Some(error) };
+            return Self::Unreachable { why };
         }
         if error.is_builder() {
-            let hint = "check `netbox.url`".to_owned();
-            return Self::Malformed { url: url.to_owned(), why: error.to_string(), hint };
+            return Self::Malformed { url: url.to_owned(), why, hint: String::new() };
         }
-        let why = if error.is_timeout() { "timed out" } else { "the connection broke" };
-        Self::NoAnswer {
-            method: method.to_owned(),
-            path: path.to_owned(),
-            why: why.to_owned(),
-            source: Some(error),
-        }
+        Self::NoAnswer { method: method.to_owned(), path: path.to_owned(), why }
     }
 
     /// The error of a complete answer that is not a success.
@@ -186,11 +175,19 @@ impl Error {
         let json = serde_json::from_slice::<Value>(answer.body).ok();
         let message = || message_of(json.as_ref(), answer.body);
         match answer.status.as_u16() {
-            502 | 504 => Self::NoAnswer { method, path, why: format!("the web server in front says {}", answer.status), source: None },
+            502 | 504 => Self::NoAnswer {
+                method,
+                path,
+                why: format!("the web server in front says {}", answer.status),
+            },
             401 => Self::Unauthorized { method, path, message: message() },
             403 => match &json {
-                Some(body) if is_about_the_token(body) => Self::Unauthorized { method, path, message: message() },
-                Some(body) if body.get("errors").is_some_and(Value::is_array) => Self::rejected(answer, Some(body)),
+                Some(body) if is_about_the_token(body) => {
+                    Self::Unauthorized { method, path, message: message() }
+                }
+                Some(body) if body.get("errors").is_some_and(Value::is_array) => {
+                    Self::rejected(answer, Some(body))
+                }
                 Some(_) => Self::Forbidden { method, path, what: message() },
                 None => Self::not_netbox(answer, "403 without JSON, as a proxy or firewall says it"),
             },
@@ -248,29 +245,9 @@ pub(super) struct Answer<'a> {
     pub(super) body: &'a [u8],
 }
 
-/// What to look at when no connection could be made.
-fn connect_hint(error: &reqwest::Error) -> &'static str {
-    let mut text = String::new();
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        text.push_str(&inner.to_string().to_ascii_lowercase());
-        source = inner.source();
-    }
-    if text.contains("certificate") || text.contains("invalid peer") {
-        "set `netbox.ca_file`, or pin the certificate with `netbox.tls = \"sha256:..\"`"
-    } else if text.contains("refused") {
-        "nothing listens there: is NetBox running, is the port right?"
-    } else if text.contains("dns") || text.contains("lookup") || text.contains("resolve") {
-        "the host name does not resolve"
-    } else {
-        ""
-    }
-}
-
 /// Whether a 403 is about who asks, not about what is asked: NetBox answers `AuthenticationFailed` with 403
 /// because it names no `WWW-Authenticate` scheme (`netbox/api/authentication.py`).
 fn is_about_the_token(body: &Value) -> bool {
-    let detail = body.get("detail").and_then(Value::as_str).unwrap_or_default();
     const STARTS: [&str; 7] = [
         "Invalid token",
         "Invalid v1 token",
@@ -280,7 +257,9 @@ fn is_about_the_token(body: &Value) -> bool {
         "User inactive",
         "Authentication credentials",
     ];
-    STARTS.iter().any(|start| detail.starts_with(start)) || detail.contains("to authenticate using this token")
+    let detail = body.get("detail").and_then(Value::as_str).unwrap_or_default();
+    STARTS.iter().any(|start| detail.starts_with(start))
+        || detail.contains("to authenticate using this token")
 }
 
 /// NetBox's own words in an error body: `detail`, or what its API says about an exception, or the page's text.
@@ -290,7 +269,8 @@ fn message_of(json: Option<&Value>, body: &[u8]) -> String {
         return detail.to_owned();
     }
     if let Some(error) = text("error") {
-        return text("exception").map_or_else(|| error.to_owned(), |exception| format!("{exception}: {error}"));
+        return text("exception")
+            .map_or_else(|| error.to_owned(), |exception| format!("{exception}: {error}"));
     }
     snippet(&String::from_utf8_lossy(body))
 }

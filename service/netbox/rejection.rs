@@ -29,11 +29,9 @@ pub fn rows(body: &Value) -> Vec<RowError> {
             Some(Value::Array(entries)) => entries.iter().map(entry).collect(),
             _ => row(None, None, body).into_iter().collect(),
         },
-        Value::Array(entries) if entries.iter().all(Value::is_object) => entries
-            .iter()
-            .enumerate()
-            .filter_map(|(index, errors)| row(Some(index), None, errors))
-            .collect(),
+        Value::Array(entries) if entries.iter().all(Value::is_object) => {
+            entries.iter().enumerate().filter_map(|(index, errors)| row(Some(index), None, errors)).collect()
+        }
         other => row(None, None, other).into_iter().collect(),
     }
 }
@@ -99,9 +97,11 @@ fn describe_row(row: &RowError) -> String {
     let fields: Vec<String> = row
         .field_errors
         .iter()
-        .map(|(field, message)| {
-            if field == WHOLE_OBJECT { message.clone() } else { format!("{field}: {message}") }
-        })
+        .map(
+            |(field, message)| {
+                if field == WHOLE_OBJECT { message.clone() } else { format!("{field}: {message}") }
+            },
+        )
         .collect();
     let fields = fields.join(", ");
     match (row.index, row.id) {
@@ -137,7 +137,9 @@ mod tests {
 
     #[test]
     fn reads_updates_by_id() {
-        let rows = rows(&json!({"detail": "..", "errors": [{"id": 7, "errors": {"id": ["Object with ID 7 does not exist"]}}]}));
+        let rows = rows(
+            &json!({"detail": "..", "errors": [{"id": 7, "errors": {"id": ["Object with ID 7 does not exist"]}}]}),
+        );
         assert_eq!(rows[0].id, Some(7));
     }
 
@@ -170,8 +172,14 @@ mod tests {
 
     #[test]
     fn reads_details_and_bare_strings() {
-        assert_eq!(fields(&rows(&json!({"detail": "Unable to delete object."}))[0]), [(WHOLE_OBJECT, "Unable to delete object.")]);
-        assert_eq!(fields(&rows(&json!(["Duplicate termination found."]))[0]), [(WHOLE_OBJECT, "Duplicate termination found.")]);
+        assert_eq!(
+            fields(&rows(&json!({"detail": "Unable to delete object."}))[0]),
+            [(WHOLE_OBJECT, "Unable to delete object.")]
+        );
+        assert_eq!(
+            fields(&rows(&json!(["Duplicate termination found."]))[0]),
+            [(WHOLE_OBJECT, "Duplicate termination found.")]
+        );
         assert_eq!(fields(&rows(&json!("no"))[0]), [(WHOLE_OBJECT, "no")]);
         assert!(rows(&Value::Null).is_empty());
     }
@@ -179,9 +187,16 @@ mod tests {
     #[test]
     fn describes_in_one_line() {
         let many: Vec<RowError> = (0..5)
-            .map(|index| RowError { index: Some(index), id: None, field_errors: vec![("name".into(), "taken".into())] })
+            .map(|index| RowError {
+                index: Some(index),
+                id: None,
+                field_errors: vec![("name".into(), "taken".into())],
+            })
             .collect();
-        assert_eq!(describe(&many, ""), "row 0: name: taken; row 1: name: taken; row 2: name: taken; 2 more rows");
+        assert_eq!(
+            describe(&many, ""),
+            "row 0: name: taken; row 1: name: taken; row 2: name: taken; 2 more rows"
+        );
         assert_eq!(describe(&[], "<html><h1>Bad  Request</h1></html>"), "Bad Request");
     }
 
