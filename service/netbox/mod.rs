@@ -1,1 +1,11 @@
 //! NetBox over REST: the client, the view planners read, and bootstrap.
+
+pub mod client;
+pub mod error;
+mod page;
+pub mod rejection;
+pub mod value;
+
+pub use client::{Client, ClientConfig, Counts, Endpoint, User};
+pub use error::Error;
+pub use rejection::RowError;
