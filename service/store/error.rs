@@ -35,7 +35,9 @@ pub enum StoreError {
         source: sqlx::Error,
     },
     /// The database reads but does not write: full disk, quota, read-only file system.
-    #[error("the store cannot be written while it should {doing}\nhint: check free space and permissions of the file system")]
+    #[error(
+        "the store cannot be written while it should {doing}\nhint: check free space and permissions of the file system"
+    )]
     Unwritable {
         /// What was tried.
         doing: &'static str,
@@ -43,7 +45,9 @@ pub enum StoreError {
         source: sqlx::Error,
     },
     /// A newer version of Surveyor has migrated this database.
-    #[error("the store `{location}` belongs to a newer version (migration {migration})\nhint: run that version, or use another store")]
+    #[error(
+        "the store `{location}` belongs to a newer version (migration {migration})\nhint: run that version, or use another store"
+    )]
     Newer {
         /// The URL or path, without a password.
         location: String,

@@ -80,14 +80,12 @@ impl Store {
     pub async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
         in_transaction!(self, "release a lease", |tx| {
             // The row stays: its attempt must never be given out twice.
-            sqlx::query(
-                "update lease set lease_until = 0 where name = $1 and holder = $2 and attempt = $3",
-            )
-            .bind(&lease.name)
-            .bind(&lease.holder)
-            .bind(lease.attempt)
-            .execute(&mut *tx)
-            .await?;
+            sqlx::query("update lease set lease_until = 0 where name = $1 and holder = $2 and attempt = $3")
+                .bind(&lease.name)
+                .bind(&lease.holder)
+                .bind(lease.attempt)
+                .execute(&mut *tx)
+                .await?;
         })
     }
 

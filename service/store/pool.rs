@@ -9,7 +9,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 
 use super::StoreError;
 
@@ -197,8 +199,10 @@ fn sqlite_pool(connections: u32) -> SqlitePoolOptions {
 async fn migrate_sqlite(location: &str, writer: &SqlitePool) -> Result<(), StoreError> {
     let failed = |error| StoreError::of_opening(location, error);
     let mut transaction = writer.begin_with("begin immediate").await.map_err(failed)?;
+    // `run_direct` is what `run` calls; the future of `run` with a borrowed connection is not `Send`
+    // ("implementation of `Acquire` is not general enough").
     MIGRATIONS
-        .run(&mut *transaction)
+        .run_direct(None, &mut *transaction, false)
         .await
         .map_err(|error| StoreError::of_migration(location, error))?;
     transaction.commit().await.map_err(failed)

@@ -145,9 +145,10 @@ impl Store {
 
     /// The last known state of every DNS server, by name.
     pub async fn dns_states(&self) -> Result<Vec<DnsState>, StoreError> {
-        let rows: Vec<(String, String, i64)> = with_pool!(self, "read the states of the DNS servers", |db| {
-            sqlx::query_as("select name, state, updated_at from dns_server order by name").fetch_all(db)
-        })?;
+        let rows: Vec<(String, String, i64)> =
+            with_pool!(self, "read the states of the DNS servers", |db| {
+                sqlx::query_as("select name, state, updated_at from dns_server order by name").fetch_all(db)
+            })?;
         Ok(rows
             .into_iter()
             .map(|(server, state, updated)| DnsState { server, state, updated: Timestamp(updated) })
