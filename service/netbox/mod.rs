@@ -5,6 +5,7 @@ pub mod error;
 mod page;
 pub mod rejection;
 pub mod value;
+pub mod view;
 
 pub use client::{Client, ClientConfig, Counts, Endpoint, User};
 pub use error::Error;

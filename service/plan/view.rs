@@ -157,7 +157,7 @@ pub struct Interface {
     pub ours: Ours,
 }
 
-/// Interface types that take no cable (NetBox NONCONNECTABLE_IFACE_TYPES, dcim/constants.py), wireless ones included.
+/// Interface types that take no cable (NetBox `NONCONNECTABLE_IFACE_TYPES`, dcim/constants.py), wireless ones included.
 pub fn takes_cable(interface_type: &str) -> bool {
     !(matches!(interface_type, "virtual" | "bridge" | "lag")
         || interface_type.starts_with("ieee802.11")

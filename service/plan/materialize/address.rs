@@ -102,6 +102,7 @@ fn create(
     if mask == full && given.is_none() && prefix.is_none() {
         label = format!("{label} (no prefix in NetBox contains it: mask /{full})");
     }
+    plan.facts.insert(format!("IP address {net} on {}", nic.name));
     let step = Step::Create { key: key.clone(), kind: ObjectKind::IpAddress, fields };
     plan.push(Phase::Address, Credential::Materializer, step, label);
     ledger.made.push(Made { kind: ObjectKind::IpAddress, id: key.reference() });
@@ -185,6 +186,7 @@ fn existing(
             after: after.clone(),
         });
     }
+    plan.facts.insert(format!("IP address {} on {}", known.address, nic.name));
     let step = Step::Change {
         kind: ObjectKind::IpAddress,
         target: Target::Id(known.id),
@@ -221,6 +223,7 @@ pub(super) fn primary(machine: &Machine, wanted: &[Wanted], plan: &mut Plan, vie
             plan.refuse(RefusalKind::Address, format!("{} is the primary address of {owner}", first.address));
             continue;
         }
+        plan.facts.insert(format!("primary address {}", first.address));
         let step = Step::Change {
             kind: machine.object.kind,
             target: Target::Id(machine.object.id),

@@ -51,7 +51,7 @@ pub fn materialize(machine: &Machine, context: &Context<'_>) -> Plan {
         if !nic.addresses.is_empty() {
             empty(&mut emptied, nic.proposed_on, "addresses", nic.addresses_text.as_deref());
         }
-        if cable::plan(machine, nic, &ledger_seen(machine, context), &mut ledger, &mut plan, context)
+        if cable::plan(machine, nic, ledger_seen(machine, context), &mut ledger, &mut plan, context)
             && nic.port.is_some()
         {
             empty(&mut emptied, nic.proposed_on, "port", nic.port.as_deref());
@@ -62,14 +62,16 @@ pub fn materialize(machine: &Machine, context: &Context<'_>) -> Plan {
     if ours.dns_name.is_some() {
         empty(&mut emptied, machine.object, "dns_name", ours.dns_name.as_deref());
     }
+    present(machine, view, &mut plan);
     if plan.is_blocked() {
+        plan.facts.clear();
         plan.steps.clear();
         plan.records.clear();
         emptied.clear();
         ledger = before.clone();
     }
     push_early_ledger(machine, &before, &ledger, &mut plan);
-    finish(machine, &before, ledger, emptied, &mut plan, context);
+    finish(machine, &before, ledger, &emptied, &mut plan, context);
     plan
 }
 
@@ -174,7 +176,7 @@ fn finish(
     machine: &Machine,
     before: &Ledger,
     mut ledger: Ledger,
-    emptied: BTreeMap<ObjectRef, Fields>,
+    emptied: &BTreeMap<ObjectRef, Fields>,
     plan: &mut Plan,
     context: &Context<'_>,
 ) {
@@ -203,9 +205,7 @@ fn finish(
         "partial" => "**Approved; applied in part.**".to_owned(),
         _ => "**Approved, but nothing could be done.**".to_owned(),
     }];
-    lines.extend(
-        plan.steps.iter().filter(|step| step.phase != Phase::Device).map(|step| format!("- {}", step.label)),
-    );
+    lines.extend(plan.facts.iter().map(|fact| format!("- {fact}")));
     lines.extend(plan.records.iter().map(|record| format!("- DNS {record}")));
     lines.extend(reasons.iter().map(|reason| format!("- refused: {reason}")));
     lines.push(format!("\nAt {}", context.now));
@@ -221,7 +221,7 @@ fn finish(
     };
     plan.push(Phase::Journal, Credential::Materializer, step, format!("journal entry: {state}"));
 
-    for (object, fields) in &emptied {
+    for (object, fields) in emptied {
         let kept = ledger.emptied.entry(object.to_string()).or_default();
         for (field, value) in fields {
             kept.insert(field.clone(), value.clone());
@@ -231,11 +231,11 @@ fn finish(
         "applied" => Value::Null,
         _ => json!(format!("**{state}**: {}", reasons.join("  \n"))),
     };
-    for (object, fields) in &emptied {
+    for (object, fields) in emptied {
         if *object != machine.object {
             push_state(
                 *object,
-                interface_ours(*object, context.view),
+                &interface_ours(*object, context.view),
                 nulls(fields),
                 plan,
                 "proposal fields emptied",
@@ -249,7 +249,7 @@ fn finish(
         custom.insert("surveyor_decision".to_owned(), Value::Null);
     }
     custom.insert("surveyor_ledger".to_owned(), ledger.to_value());
-    push_state(machine.object, ours.clone(), custom, plan, &format!("state {state}"));
+    push_state(machine.object, ours, custom, plan, &format!("state {state}"));
 }
 
 fn nulls(fields: &Fields) -> serde_json::Map<String, Value> {
@@ -263,14 +263,14 @@ fn interface_ours(object: ObjectRef, view: &View) -> super::view::Ours {
 /// The last step: custom fields of an object, ours alone, so that it can go with others in one call.
 pub(crate) fn push_state(
     object: ObjectRef,
-    ours: super::view::Ours,
+    ours: &super::view::Ours,
     custom: serde_json::Map<String, Value>,
     plan: &mut Plan,
     label: &str,
 ) {
     let before: serde_json::Map<String, Value> = custom
         .keys()
-        .map(|name| (name.clone(), current_value(&ours, name.strip_prefix("surveyor_").unwrap_or(name))))
+        .map(|name| (name.clone(), current_value(ours, name.strip_prefix("surveyor_").unwrap_or(name))))
         .collect();
     let step = Step::Change {
         kind: object.kind,
@@ -306,8 +306,39 @@ pub fn failure(machine: &Machine, reason: &str, now: Timestamp) -> Plan {
     custom.insert("surveyor_state".to_owned(), json!("failed"));
     custom.insert("surveyor_proposal".to_owned(), json!(format!("**failed**: {shown}")));
     custom.insert("surveyor_ledger".to_owned(), ledger.to_value());
-    push_state(machine.object, ours.clone(), custom, &mut plan, "state failed");
+    push_state(machine.object, ours, custom, &mut plan, "state failed");
     plan
+}
+
+/// What is there of an earlier, interrupted approval: so that the journal entry is the same.
+fn present(machine: &Machine, view: &View, plan: &mut Plan) {
+    let mine = |end: &(String, i64)| {
+        view.interfaces_of(machine.object)
+            .find(|interface| interface.object.kind.content_type() == end.0 && interface.object.id == end.1)
+    };
+    for address in view.addresses.iter().filter(|address| address.machine == Some(machine.object)) {
+        let Some(interface) = address.assigned.as_ref().and_then(mine) else { continue };
+        if address.tags.contains(TAG) {
+            plan.facts.insert(format!("IP address {} on {}", address.address, interface.name));
+            if [machine.primary_ip4, machine.primary_ip6].contains(&Some(address.id)) {
+                plan.facts.insert(format!("primary address {}", address.address.addr()));
+            }
+        }
+    }
+    for cable in view.cables.iter().filter(|cable| cable.tags.contains(TAG) && cable.ours.id.is_none()) {
+        let Some(near) = cable.a.iter().find_map(mine) else { continue };
+        let far =
+            cable.b.iter().find_map(|(_, id)| view.interface(ObjectRef::new(ObjectKind::Interface, *id)));
+        if let Some(far) = far {
+            plan.facts.insert(cable_fact(&near.name, far, view));
+        }
+    }
+}
+
+/// A cable in words.
+fn cable_fact(near: &str, far: &super::view::Interface, view: &View) -> String {
+    let switch = view.machine(far.machine).map(Machine::title).unwrap_or_default();
+    format!("cable {near} - {} {}", escape_markdown(&switch, 64), escape_markdown(&far.name, 64))
 }
 
 /// A network card to put things on, where the object has none: a person removed it, or the device type has no ports.
