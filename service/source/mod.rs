@@ -6,9 +6,14 @@
 //!
 //! A new source is one folder (`mod.rs` talks, `parse.rs` is pure) and three lines here.
 
+pub mod record;
+pub mod run;
+
 use async_trait::async_trait;
 
 use crate::model::{Collection, SourceName};
+
+pub use run::{Limits, check_all, collect_all};
 
 /// A system that can be read for observations.
 #[async_trait]
