@@ -1,5 +1,6 @@
 //! NetBox over REST: the client, the view planners read, and bootstrap.
 
+pub mod bootstrap;
 pub mod client;
 pub mod error;
 mod page;
