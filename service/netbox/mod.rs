@@ -7,6 +7,9 @@ mod page;
 pub mod rejection;
 pub mod value;
 
+#[cfg(test)]
+mod live_tests;
+
 pub use client::{Client, ClientConfig, Counts, Endpoint, User};
 pub use error::Error;
 pub use rejection::RowError;
