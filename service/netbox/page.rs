@@ -225,7 +225,7 @@ mod tests {
         fn chunks_lose_nothing_and_fit(values in prop::collection::vec("[a-z]{1,30}", 0..50)) {
             let chunks = chunks("id", &values, 100);
             let joined: Vec<String> = chunks.iter().flat_map(|chunk| chunk.iter().cloned()).collect();
-            prop_assert_eq!(joined, values);
+            prop_assert_eq!(&joined, &values);
             for chunk in chunks {
                 let bytes: usize = chunk.iter().map(|value| value.len() * 3 + 4).sum();
                 prop_assert!(!chunk.is_empty() && (chunk.len() == 1 || bytes <= 100));

@@ -3,6 +3,7 @@
 //! Everything that writes is a [`Step`] of a [`Plan`]. Planners are pure: they read a [`View`] and return plans; they know no
 //! clock, no network and no database. Executing makes no choices.
 
+pub mod bootstrap;
 pub mod dns;
 pub mod ledger;
 pub mod materialize;
