@@ -153,6 +153,8 @@ pub struct Interface {
     pub tags: BTreeSet<String>,
     /// What is at the far end of the path, in words (`printer-old eth0`), patch panels traversed.
     pub connected_to: Vec<String>,
+    /// Devices at the far end of a connected path.
+    pub peers: BTreeSet<ObjectRef>,
     /// Surveyor's custom fields (`switch`, `port`, `addresses`, `dns_name`).
     pub ours: Ours,
 }

@@ -29,7 +29,8 @@ pub enum ViewError {
 
 /// Reads everything but interfaces; those of interest are known only after matching ([`read_interfaces`]).
 pub async fn read(client: &Client, wishes: &Wishes) -> Result<View, ViewError> {
-    let mut view = View { defaults: defaults::read(client, wishes).await?, ..View::default() };
+    let mut view = View::default();
+    view.defaults = defaults::read(client, wishes).await?;
     let thin = [("fields", "id,name,status,site,serial,primary_ip4,primary_ip6")];
     let ours =
         [("tag", TAG), ("fields", "id,name,status,site,serial,tags,primary_ip4,primary_ip6,custom_fields")];
@@ -92,7 +93,7 @@ pub async fn read_interfaces(
     };
     let ports = [(
         "fields",
-        "id,device,name,type,cable,mark_connected,mac_address,tags,connected_endpoints,link_peers,custom_fields",
+        "id,device,name,type,cable,mark_connected,mac_address,tags,connected_endpoints,connected_endpoints_reachable,link_peers,custom_fields",
     )];
     let cards = [("fields", "id,virtual_machine,name,mac_address,tags,custom_fields")];
     let (ports, cards) = try_join(

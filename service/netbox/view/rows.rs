@@ -173,8 +173,19 @@ pub(super) fn port(row: &Value) -> Option<Interface> {
         mac: text_of(row, "mac_address").and_then(|mac| mac.parse().ok()),
         tags: tags_of(row),
         connected_to: far.into_iter().flatten().collect(),
+        peers: peers(row),
         ours: ours(row),
     })
+}
+
+/// Devices at the far end of a path whose cables are all connected; planned ones do not count.
+fn peers(row: &Value) -> BTreeSet<ObjectRef> {
+    let is_live = row.get("connected_endpoints_reachable").and_then(Value::as_bool).unwrap_or_default();
+    let ends = row.get("connected_endpoints").and_then(Value::as_array).filter(|_| is_live);
+    ends.into_iter()
+        .flatten()
+        .filter_map(|end| Some(ObjectRef::new(ObjectKind::Device, related_of(end, "device")?)))
+        .collect()
 }
 
 /// A network card of a virtual machine.
@@ -189,6 +200,7 @@ pub(super) fn card(row: &Value) -> Option<Interface> {
         mac: text_of(row, "mac_address").and_then(|mac| mac.parse().ok()),
         tags: tags_of(row),
         connected_to: Vec::new(),
+        peers: BTreeSet::new(),
         ours: ours(row),
     })
 }

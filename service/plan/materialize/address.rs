@@ -143,6 +143,23 @@ fn existing(
         if known.tags.contains(TAG) && !is_recorded {
             ledger.made.push(Made { kind: ObjectKind::IpAddress, id: json!(known.id) });
         }
+        // Its name could not be published when the address was made, and can now.
+        if let Some(name) = dns_name.filter(|_| known.tags.contains(TAG) && known.dns_name.is_empty()) {
+            let field = |name: &str| Fields::from([("dns_name".to_owned(), json!(name))]);
+            let step = Step::Change {
+                kind: ObjectKind::IpAddress,
+                target: Target::Id(known.id),
+                before: field(""),
+                after: field(name),
+                guard: true,
+            };
+            plan.push(
+                Phase::Address,
+                Credential::Materializer,
+                step,
+                format!("DNS name {name} of {}", known.address.addr()),
+            );
+        }
         return Some(Target::Id(known.id));
     }
     if let Some((kind, id)) = &known.assigned {

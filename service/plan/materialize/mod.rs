@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::dns::{self, DesiredAddress, ForeignRecord};
 use super::ledger::Ledger;
 use super::stage::{current_value, short_hash};
-use super::view::{Machine, TAG, takes_cable};
+use super::view::{Machine, TAG, TAG_MANAGED, takes_cable};
 use super::{Cause, Credential, Fields, Key, Level, Phase, Plan, RefusalKind, Step, Target, View};
 use crate::model::name::escape_markdown;
 use crate::model::{MacAddr, ObjectKind, ObjectRef, Timestamp};
@@ -30,6 +31,8 @@ pub struct Context<'a> {
     pub now: Timestamp,
     /// When an identity was last seen, where the local store knows; else `last_seen` counts.
     pub seen: &'a BTreeMap<String, Timestamp>,
+    /// Records on DNS servers that are not ours: their names and addresses are taken.
+    pub foreign: &'a [ForeignRecord],
 }
 
 /// Plans what approval of this object makes true. Empty if nothing is missing, or if the same refusal stands as last time.
@@ -43,12 +46,12 @@ pub fn materialize(machine: &Machine, context: &Context<'_>) -> Plan {
 
     check_identity(machine, view, &mut plan);
     let nics = nic::nics(machine, view, &mut plan);
-    let dns_name = dns_name(machine, view, &mut plan);
+    let dns_name = dns_name(machine, &nics, context, &mut plan);
     let mut emptied: BTreeMap<ObjectRef, Fields> = BTreeMap::new();
     let mut wants = Vec::new();
     for nic in &nics {
-        wants.extend(address::plan(machine, nic, dns_name.as_deref(), &mut ledger, &mut plan, context));
-        if !nic.addresses.is_empty() {
+        wants.extend(address::plan(machine, nic, dns_name.name.as_deref(), &mut ledger, &mut plan, context));
+        if !nic.addresses.is_empty() && !dns_name.is_refused {
             empty(&mut emptied, nic.proposed_on, "addresses", nic.addresses_text.as_deref());
         }
         if cable::plan(machine, nic, ledger_seen(machine, context), &mut ledger, &mut plan, context)
@@ -59,7 +62,7 @@ pub fn materialize(machine: &Machine, context: &Context<'_>) -> Plan {
         }
     }
     address::primary(machine, &wants, &mut plan, view);
-    if ours.dns_name.is_some() {
+    if ours.dns_name.is_some() && !dns_name.is_refused {
         empty(&mut emptied, machine.object, "dns_name", ours.dns_name.as_deref());
     }
     present(machine, view, &mut plan);
@@ -124,18 +127,26 @@ fn check_identity(machine: &Machine, view: &View, plan: &mut Plan) {
     }
 }
 
-/// The DNS name to publish: valid, and not the name of an address of something else.
-fn dns_name(machine: &Machine, view: &View, plan: &mut Plan) -> Option<String> {
-    let wish = machine.ours.as_ref()?.dns_name.clone()?;
+/// The DNS name to publish.
+struct DnsName {
+    name: Option<String>,
+    /// It was wished and cannot be: the proposal keeps it, so that it is tried again when something changes.
+    is_refused: bool,
+}
+
+/// The DNS name to publish: valid, and neither the name of an address of something else nor taken on a DNS server.
+fn dns_name(machine: &Machine, nics: &[Nic<'_>], context: &Context<'_>, plan: &mut Plan) -> DnsName {
+    let none = |is_refused| DnsName { name: None, is_refused };
+    let Some(wish) = machine.ours.as_ref().and_then(|ours| ours.dns_name.clone()) else { return none(false) };
     let name: crate::model::HostName = match wish.trim().parse() {
         Ok(name) => name,
         Err(error) => {
             let shown = escape_markdown(&wish, 80);
             plan.refuse(RefusalKind::Name, format!("`{shown}` is no DNS name: {error}"));
-            return None;
+            return none(true);
         }
     };
-    let owner = view.addresses.iter().find(|address| {
+    let owner = context.view.addresses.iter().find(|address| {
         address.dns_name.eq_ignore_ascii_case(name.as_str()) && address.machine != Some(machine.object)
     });
     if let Some(owner) = owner {
@@ -143,9 +154,35 @@ fn dns_name(machine: &Machine, view: &View, plan: &mut Plan) -> Option<String> {
             RefusalKind::Name,
             format!("the DNS name {name} belongs to {} already: not published", owner.address.addr()),
         );
-        return None;
+        return none(true);
     }
-    Some(name.to_string())
+    let desired: Vec<DesiredAddress> = nics
+        .iter()
+        .flat_map(|nic| &nic.addresses)
+        .map(|(address, _)| DesiredAddress { address: *address, dns_name: name.clone(), ttl: 0 })
+        .collect();
+    let (records, mut refused) = dns::records(&desired);
+    refused.extend(dns::conflicts(records, context.foreign).1);
+    if let Some(refused) = refused.first() {
+        plan.refuse(RefusalKind::Dns, escape_markdown(&format!("not published: {}", refused.reason), 300));
+        return none(true);
+    }
+    DnsName { name: Some(name.to_string()), is_refused: false }
+}
+
+/// What the DNS servers should serve: the names of our addresses on active objects, and nothing from memory.
+pub fn desired_names(view: &View, ttl: u32) -> Vec<DesiredAddress> {
+    view.addresses
+        .iter()
+        .filter(|address| address.tags.contains(TAG) && address.vrf.is_none())
+        .filter_map(|address| {
+            let machine = view.machine(address.machine?)?;
+            let is_live =
+                machine.status == "active" && (machine.has_tag(TAG) || machine.has_tag(TAG_MANAGED));
+            let dns_name = address.dns_name.parse().ok().filter(|_| is_live)?;
+            Some(DesiredAddress { address: address.address.addr(), dns_name, ttl })
+        })
+        .collect()
 }
 
 /// What approval changes on objects that were there before is written down before it is changed: a crash in between must not
