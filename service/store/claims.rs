@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use sqlx::AssertSqlSafe;
 
-use super::pool::{MAX_PARAMETERS, in_transaction, rows};
+use super::pool::{in_transaction, rows};
 use super::{Store, StoreError};
 use crate::model::Timestamp;
 
@@ -37,6 +37,7 @@ impl Store {
         let claims: BTreeMap<&str, &str> =
             claims.iter().map(|(identity, hash)| (identity.as_str(), hash.as_str())).collect();
         let claims: Vec<(&str, &str)> = claims.into_iter().collect();
+        let per_statement = self.pool().rows_per_statement(COLUMNS);
         let streaks: Vec<(String, i64)> = in_transaction!(self, "note claims", |tx| {
             let last: Option<String> =
                 sqlx::query_scalar(BOOKMARK).bind(RUN).fetch_optional(&mut *tx).await?;
@@ -50,7 +51,7 @@ impl Store {
             }
             let previous: String = sqlx::query_scalar(BOOKMARK).bind(PREVIOUS).fetch_one(&mut *tx).await?;
             let mut streaks: Vec<(String, i64)> = Vec::with_capacity(claims.len());
-            for chunk in claims.chunks(MAX_PARAMETERS / COLUMNS - 1) {
+            for chunk in claims.chunks(per_statement) {
                 let sql = format!(
                     "insert into claim (identity, claim_hash, run, streak, first_seen, last_seen) values {} \
                      on conflict (identity) do update set \
@@ -65,7 +66,7 @@ impl Store {
                     rows(chunk.len(), COLUMNS),
                     chunk.len() * COLUMNS + 1
                 );
-                let mut query = sqlx::query_as(AssertSqlSafe(sql)).persistent(false);
+                let mut query = sqlx::query_as(AssertSqlSafe(sql)).persistent(chunk.len() == per_statement);
                 for (identity, hash) in chunk {
                     query = query
                         .bind(*identity)

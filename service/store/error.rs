@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 
 /// A failure of the store.
@@ -98,9 +99,9 @@ impl StoreError {
     /// Sorts a failure of a statement.
     pub(super) fn of(doing: &'static str, source: sqlx::Error) -> Self {
         match &source {
-            sqlx::Error::PoolTimedOut => Self::Busy { doing, source },
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => Self::Unreachable { doing, source },
             sqlx::Error::Database(_) => match meaning(&source) {
@@ -160,16 +161,16 @@ pub(super) fn is_contended(error: &sqlx::Error) -> bool {
 
 /// Reads the code: SQLite's extended result codes (sqlite.org/rescode.html) or PostgreSQL's SQLSTATE (appendix A).
 fn meaning(error: &sqlx::Error) -> Meaning {
-    let Some(code) = error.as_database_error().and_then(|error| error.code()) else {
+    let Some(code) = error.as_database_error().and_then(DatabaseError::code) else {
         return Meaning::Other;
     };
     // SQLSTATE has five characters, SQLite's codes at most four digits.
     if code.len() < 5 {
         return match code.parse::<u32>().map(|code| code & 0xff) {
-            Ok(5 | 6) => Meaning::Contended,       // BUSY, LOCKED
-            Ok(3 | 8 | 13) => Meaning::Unwritable, // PERM, READONLY, FULL
-            Ok(14) => Meaning::Unwritable,         // CANTOPEN: also a full or forbidden folder for -wal
-            Ok(26) => Meaning::Foreign,            // NOTADB
+            Ok(5 | 6) => Meaning::Contended, // BUSY, LOCKED
+            // PERM, READONLY, FULL, CANTOPEN: the last also for a `-wal` that cannot be made.
+            Ok(3 | 8 | 13 | 14) => Meaning::Unwritable,
+            Ok(26) => Meaning::Foreign, // NOTADB
             _ => Meaning::Other,
         };
     }

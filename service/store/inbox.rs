@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use sqlx::AssertSqlSafe;
 
-use super::pool::{MAX_PARAMETERS, in_transaction, rows, with_pool};
+use super::pool::{clean, in_transaction, rows, with_pool};
 use super::{Store, StoreError};
 use crate::model::{ObjectKind, ObjectRef, Timestamp};
 
@@ -81,9 +81,10 @@ impl Store {
         let hints: BTreeMap<String, &NewHint> =
             hints.iter().map(|hint| (hex::encode(hint.digest), hint)).collect();
         let hints: Vec<(String, &NewHint)> = hints.into_iter().collect();
+        let per_statement = self.pool().rows_per_statement(COLUMNS);
         let new = in_transaction!(self, "accept hints", |tx| {
             let mut new = 0;
-            for chunk in hints.chunks(MAX_PARAMETERS / COLUMNS) {
+            for chunk in hints.chunks(per_statement) {
                 let sql = format!(
                     "insert into inbox (id, object_type, object_id, event, request_id, username, received_at, \
                          attempt, lease_until) \
@@ -91,15 +92,15 @@ impl Store {
                      on conflict (id) do nothing",
                     rows(chunk.len(), COLUMNS)
                 );
-                let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+                let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(chunk.len() == per_statement);
                 for (id, hint) in chunk {
                     query = query
                         .bind(id)
                         .bind(hint.object.map(|object| object.kind.content_type()))
                         .bind(hint.object.map(|object| object.id))
-                        .bind(&hint.event)
-                        .bind(&hint.request_id)
-                        .bind(&hint.user)
+                        .bind(clean(&hint.event))
+                        .bind(hint.request_id.as_deref().map(clean))
+                        .bind(hint.user.as_deref().map(clean))
                         .bind(now.millis());
                 }
                 new += query.execute(&mut *tx).await?.rows_affected();
@@ -142,9 +143,10 @@ impl Store {
 
     /// Finishes hints; how many. One that was taken by another meanwhile stays the other's.
     pub async fn done(&self, hints: &[Hint], now: Timestamp) -> Result<u64, StoreError> {
+        let per_statement = self.pool().rows_per_statement(2);
         in_transaction!(self, "finish hints", |tx| {
             let mut done = 0;
-            for chunk in hints.chunks(MAX_PARAMETERS / 2 - 1) {
+            for chunk in hints.chunks(per_statement) {
                 let sql = format!(
                     "with finished (id, attempt) as (values {}) \
                      update inbox set done_at = ${} from finished \
@@ -152,7 +154,7 @@ impl Store {
                     rows(chunk.len(), 2),
                     chunk.len() * 2 + 1
                 );
-                let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+                let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(chunk.len() == per_statement);
                 for hint in chunk {
                     query = query.bind(&hint.id).bind(hint.attempt);
                 }

@@ -7,7 +7,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 use sqlx::AssertSqlSafe;
 
-use super::pool::{MAX_PARAMETERS, in_transaction, list, rows, with_pool};
+use super::pool::{clean, in_transaction, list, rows, with_pool};
 use super::{Store, StoreError};
 use crate::model::Timestamp;
 
@@ -189,8 +189,9 @@ impl Store {
             .zip(&ids)
             .flat_map(|(plan, ids)| ids.iter().zip(&plan.steps).map(move |(id, step)| (id, plan, step)))
             .collect();
+        let per_statement = self.pool().rows_per_statement(COLUMNS);
         in_transaction!(self, "commit plans", |tx| {
-            for chunk in steps.chunks(MAX_PARAMETERS / COLUMNS) {
+            for chunk in steps.chunks(per_statement) {
                 // The same plan begun twice in one millisecond is the same rows: a repeated call after a lost answer.
                 let sql = format!(
                     "insert into receipt (id, run, plan, object, step, seq, verb, kind, credential, request, before_json, \
@@ -198,7 +199,7 @@ impl Store {
                      select v.*, 'planned' from (values {}) as v where true on conflict (id) do nothing",
                     rows(chunk.len(), COLUMNS)
                 );
-                let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+                let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(chunk.len() == per_statement);
                 for (id, plan, step) in chunk {
                     query = query
                         .bind(*id)
@@ -224,15 +225,18 @@ impl Store {
     /// Commits that these steps are about to be sent. Returns those that may be: one that a newer plan dropped, or that is
     /// already settled, is missing and must not be sent.
     pub async fn intend(&self, ids: &[String], now: Timestamp) -> Result<Vec<String>, StoreError> {
+        let per_statement = self.pool().rows_per_statement(1);
         in_transaction!(self, "commit intents", |tx| {
             let mut intended: Vec<String> = Vec::with_capacity(ids.len());
-            for chunk in ids.chunks(MAX_PARAMETERS - 1) {
+            for chunk in ids.chunks(per_statement) {
                 let sql = format!(
                     "update receipt set state = 'intended', updated_at = $1 \
                      where id in ({}) and state in ('planned', 'intended') returning id",
                     list(2, chunk.len())
                 );
-                let mut query = sqlx::query_scalar(AssertSqlSafe(sql)).persistent(false).bind(now.millis());
+                let mut query = sqlx::query_scalar(AssertSqlSafe(sql))
+                    .persistent(chunk.len() == per_statement)
+                    .bind(now.millis());
                 for id in chunk {
                     query = query.bind(id);
                 }
@@ -248,9 +252,10 @@ impl Store {
         let settlements: BTreeMap<&str, &Settlement> =
             settlements.iter().map(|settlement| (settlement.id.as_str(), settlement)).collect();
         let settlements: Vec<&Settlement> = settlements.into_values().collect();
+        let per_statement = self.pool().rows_per_statement(4);
         in_transaction!(self, "commit receipts", |tx| {
             let mut settled = 0;
-            for chunk in settlements.chunks(MAX_PARAMETERS / 4 - 1) {
+            for chunk in settlements.chunks(per_statement) {
                 let sql = format!(
                     "with settled (id, state, effect, reason) as (values {}) \
                      update receipt set state = settled.state, effect = coalesce(settled.effect, receipt.effect), \
@@ -259,13 +264,13 @@ impl Store {
                     rows(chunk.len(), 4),
                     chunk.len() * 4 + 1
                 );
-                let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+                let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(chunk.len() == per_statement);
                 for settlement in chunk {
                     query = query
                         .bind(&settlement.id)
                         .bind(settlement.state.as_str())
-                        .bind(&settlement.effect)
-                        .bind(&settlement.reason);
+                        .bind(settlement.effect.as_deref().map(clean))
+                        .bind(settlement.reason.as_deref().map(clean));
                 }
                 settled += query.bind(now.millis()).execute(&mut *tx).await?.rows_affected();
             }
@@ -301,9 +306,10 @@ impl Store {
 
     /// Steps that were sent, or about to be, and whose effect is not known; of these objects, or of all. Oldest first.
     pub async fn unsettled(&self, objects: Option<&[String]>) -> Result<Vec<ReceiptRow>, StoreError> {
+        let per_statement = self.pool().rows_per_statement(1);
         let mut found = Vec::new();
         let all = [String::new()];
-        for chunk in objects.unwrap_or(&all).chunks(MAX_PARAMETERS) {
+        for chunk in objects.unwrap_or(&all).chunks(per_statement) {
             let of = match objects {
                 Some(_) => format!("and object in ({})", list(1, chunk.len())),
                 None => String::new(),
@@ -312,7 +318,7 @@ impl Store {
                 "{SELECT} where state in ('intended', 'unsettled') {of} order by planned_at, object, run, plan, seq"
             );
             let rows: Vec<ReceiptRow> = with_pool!(self, "list unsettled steps", |db| {
-                let mut query = sqlx::query_as(AssertSqlSafe(sql)).persistent(false);
+                let mut query = sqlx::query_as(AssertSqlSafe(sql)).persistent(chunk.len() == per_statement);
                 for object in chunk.iter().filter(|_| objects.is_some()) {
                     query = query.bind(object);
                 }

@@ -22,6 +22,9 @@ pub struct RunRow {
     pub summary: Option<String>,
 }
 
+/// Id, kind, begun, ended, summary.
+type RunColumns = (String, String, i64, Option<i64>, Option<String>);
+
 /// The last known state of a DNS server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsState {
@@ -89,15 +92,14 @@ impl Store {
 
     /// The run of a kind that began last.
     pub async fn last_run(&self, kind: &str) -> Result<Option<RunRow>, StoreError> {
-        let row: Option<(String, String, i64, Option<i64>, Option<String>)> =
-            with_pool!(self, "read the last run", |db| {
-                sqlx::query_as(
-                    "select id, kind, begun_at, ended_at, summary from run where kind = $1 \
+        let row: Option<RunColumns> = with_pool!(self, "read the last run", |db| {
+            sqlx::query_as(
+                "select id, kind, begun_at, ended_at, summary from run where kind = $1 \
                      order by begun_at desc, id desc limit 1",
-                )
-                .bind(kind)
-                .fetch_optional(db)
-            })?;
+            )
+            .bind(kind)
+            .fetch_optional(db)
+        })?;
         Ok(row.map(|(id, kind, begun, ended, summary)| RunRow {
             id,
             kind,

@@ -1,6 +1,6 @@
 //! The last collection of each source, as one blob, and how fresh it is. What is in the blob is the caller's affair.
 
-use super::pool::{in_transaction, with_pool};
+use super::pool::{clean, in_transaction, with_pool};
 use super::{Store, StoreError};
 use crate::model::Timestamp;
 
@@ -49,6 +49,9 @@ pub struct SourceFreshness {
     pub error: Option<String>,
 }
 
+/// Name, last complete, last attempt, gaps, error.
+type FreshnessColumns = (String, Option<i64>, i64, i64, Option<String>);
+
 impl Store {
     /// Keeps a collection; false if a newer one of this source is there already.
     pub async fn save_collection(
@@ -71,7 +74,7 @@ impl Store {
             .bind(collection.observed_at.millis())
             .bind(i64::from(collection.complete))
             .bind(i64::try_from(collection.gaps).unwrap_or(i64::MAX))
-            .bind(collection.error)
+            .bind(collection.error.map(clean))
             .bind(collection.complete.then_some(collection.observed_at.millis()))
             .bind(now.millis())
             .execute(&mut *tx)
@@ -89,7 +92,7 @@ impl Store {
                  on conflict (name) do update set error = excluded.error, last_attempt = excluded.last_attempt",
             )
             .bind(source)
-            .bind(error)
+            .bind(clean(error))
             .bind(now.millis())
             .execute(&mut *tx)
             .await?;
@@ -115,13 +118,10 @@ impl Store {
 
     /// How fresh each source is, by name.
     pub async fn freshness(&self) -> Result<Vec<SourceFreshness>, StoreError> {
-        let rows: Vec<(String, Option<i64>, i64, i64, Option<String>)> =
-            with_pool!(self, "read how fresh the sources are", |db| {
-                sqlx::query_as(
-                    "select name, last_complete, last_attempt, gaps, error from source order by name",
-                )
+        let rows: Vec<FreshnessColumns> = with_pool!(self, "read how fresh the sources are", |db| {
+            sqlx::query_as("select name, last_complete, last_attempt, gaps, error from source order by name")
                 .fetch_all(db)
-            })?;
+        })?;
         Ok(rows
             .into_iter()
             .map(|(source, last_complete, last_attempt, gaps, error)| SourceFreshness {

@@ -34,7 +34,7 @@ async fn a_hint_keeps_what_netbox_said(ground: &Ground) {
         object: None,
         event: String::new(),
         request_id: None,
-        user: Some("Zoë'; drop table inbox; --".to_owned()),
+        user: Some("Zoë'; drop table\0 inbox; --".to_owned()),
         ..hint(8)
     };
     store.accept(&[hint(7)], NOW).await.unwrap();
@@ -45,7 +45,7 @@ async fn a_hint_keeps_what_netbox_said(ground: &Ground) {
     assert_eq!(taken[0].request_id.as_deref(), Some("request-7"));
     assert_eq!(taken[0].received_at, NOW);
     assert_eq!(taken[0].attempt, 1);
-    assert_eq!((taken[1].object, &taken[1].user), (None, &bare.user));
+    assert_eq!((taken[1].object, &taken[1].user), (None, &Some("Zoë'; drop table inbox; --".to_owned())));
 }
 
 async fn an_expired_lease_is_taken_again_and_fences_the_first_taker(ground: &Ground) {

@@ -8,6 +8,8 @@ stories!(
     a_lost_lease_cannot_be_renewed_or_released,
     a_released_lease_stays_released,
     racing_tasks_never_hold_at_once,
+    many_names_are_one_transaction,
+    racing_groups_share_nothing,
 );
 
 async fn one_of_eight_racing_tasks_wins(ground: &Ground) {
@@ -91,4 +93,50 @@ async fn racing_tasks_never_hold_at_once(ground: &Ground) {
         task.await.unwrap();
     }
     assert_eq!(ground.store.cursor("counter").await.unwrap().as_deref(), Some("40"));
+}
+
+async fn many_names_are_one_transaction(ground: &Ground) {
+    let store = &ground.store;
+    let names: Vec<String> = (0..500).map(|n| format!("mac:{n:04}")).collect();
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let other = store.lease(names[7], "b", 1000, NOW).await.unwrap().unwrap();
+    names.push(names[0]);
+    let leases = store.lease_all(&names, "a", 1000, NOW).await.unwrap();
+    assert_eq!(leases.len(), 499);
+    assert!(leases.iter().all(|lease| lease.name != names[7] && lease.attempt == 1));
+    assert_eq!(store.lease_all(&[], "a", 1000, NOW).await.unwrap(), []);
+
+    let mut stale = leases[3].clone();
+    stale.attempt = 9;
+    let renewed = store.renew_all(&[leases[0].clone(), stale, leases[2].clone()], 5000, NOW).await.unwrap();
+    assert_eq!(renewed.iter().map(|lease| &lease.name).collect::<Vec<_>>(), [names[0], names[2]]);
+    assert_eq!(renewed[0].until, NOW.plus_millis(5000));
+    store.release_all(&leases).await.unwrap();
+    assert_eq!(store.leases(NOW).await.unwrap(), [other]);
+}
+
+async fn racing_groups_share_nothing(ground: &Ground) {
+    let tasks: Vec<_> = (0..8)
+        .map(|task| {
+            let store = ground.store.clone();
+            tokio::spawn(async move {
+                let mut names: Vec<String> = (0..60).map(|n| format!("mac:{n}")).collect();
+                names.rotate_left(task * 7);
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                let mut mine = Vec::new();
+                for part in names.chunks(20) {
+                    mine.extend(store.lease_all(part, &format!("task {task}"), 60_000, NOW).await.unwrap());
+                }
+                mine
+            })
+        })
+        .collect();
+    let mut all = std::collections::BTreeSet::new();
+    for task in tasks {
+        for lease in task.await.unwrap() {
+            assert_eq!(lease.attempt, 1);
+            assert!(all.insert(lease.name));
+        }
+    }
+    assert_eq!(all.len(), 60);
 }

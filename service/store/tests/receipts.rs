@@ -99,7 +99,7 @@ async fn a_plan_goes_from_planned_to_done(ground: &Ground) {
 async fn a_hundred_plans_are_one_quick_transaction(ground: &Ground) {
     let store = &ground.store;
     let plans: Vec<NewPlan> = (0..100).map(|n| plan(&format!("p{n}"), &format!("mac:{n}"))).collect();
-    // The limits are far above what was measured (4 ms for each), so that a slow disk does not fail the test.
+    // The limits are far above what was measured (about 10 ms for each), so that a slow disk does not fail the test.
     let limit = Duration::from_secs(2);
     let begun = Instant::now();
     let ids = store.plans_begin("run", &plans, NOW).await.unwrap().concat();
