@@ -110,9 +110,8 @@ impl<'a> Executor<'a> {
     pub async fn begin(&'a self, plans: Vec<Plan>) -> anyhow::Result<Execution<'a>> {
         let rows: Vec<NewPlan> = plans.iter().map(receipt_rows).collect();
         let now = self.clock.now();
-        for plan in &rows {
-            self.store.supersede(&plan.object, &plan.plan, now).await.context("cannot drop older plans")?;
-        }
+        let objects: Vec<String> = rows.iter().map(|plan| plan.object.clone()).collect();
+        self.store.drop_objects(&objects, now).await.context("cannot drop older plans")?;
         let receipts =
             self.store.plans_begin(&self.run, &rows, now).await.context("cannot commit the plans")?;
         Ok(Execution {

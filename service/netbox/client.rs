@@ -135,6 +135,11 @@ impl Client {
         Self { token, requests: Arc::default(), writes: Arc::default(), ..self.clone() }
     }
 
+    /// Whether both count the same requests: one is a clone of the other.
+    pub fn shares_counts(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.requests, &other.requests)
+    }
+
     /// NetBox's address, without a slash at the end.
     pub fn base_url(&self) -> &str {
         &self.base
@@ -199,6 +204,21 @@ impl Client {
                 None => return Ok(rows),
             }
         }
+    }
+
+    /// The first row only: the newest, with `ordering`.
+    pub async fn first<K, V>(&self, endpoint: impl Into<Endpoint>, query: &[(K, V)]) -> Result<Vec<Value>, Error>
+    where
+        K: AsRef<str> + Sync,
+        V: AsRef<str> + Sync,
+    {
+        let path = endpoint.into().path();
+        let mut pairs: Vec<(&str, &str)> =
+            query.iter().map(|(key, value)| (key.as_ref(), value.as_ref())).collect();
+        pairs.push(("limit", "1"));
+        let answer = self.read(path, &pairs).await?;
+        let page = Page::parse(answer.json).ok_or_else(|| self.no_netbox(path, "no list of results"))?;
+        Ok(page.results)
     }
 
     /// All rows where `key` is one of `values`, asked in as many requests as request lines allow.

@@ -34,7 +34,7 @@ impl Position {
 /// One answer to a list request.
 #[derive(Debug)]
 pub(super) struct Page {
-    results: Vec<Value>,
+    pub(super) results: Vec<Value>,
     /// Null with a cursor.
     count: Option<u64>,
     /// The cursor of the next page, from the `next` link. Only its number is used: a proxy may have another host name.

@@ -4,6 +4,7 @@
 //! clock, no network and no database. Executing makes no choices.
 
 pub mod bootstrap;
+pub mod clash;
 pub mod dns;
 pub mod ledger;
 pub mod materialize;

@@ -6,8 +6,10 @@
 
 mod claims;
 mod error;
+mod exclusive;
 mod inbox;
 mod lease;
+mod open;
 mod pool;
 mod receipts;
 mod runs;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 
 pub use error::StoreError;
+pub use exclusive::WriteClaim;
 pub use inbox::{Hint, NewHint};
 pub use lease::Lease;
 pub use receipts::{NewPlan, PlannedStep, ReceiptRow, ReceiptState, Settlement};

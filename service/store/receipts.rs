@@ -278,32 +278,6 @@ impl Store {
         })
     }
 
-    /// Drops those of these steps that were planned and never sent; how many.
-    pub async fn drop_planned(
-        &self,
-        ids: &[String],
-        reason: &str,
-        now: Timestamp,
-    ) -> Result<u64, StoreError> {
-        in_transaction!(self, "drop planned steps", |tx| {
-            let mut dropped = 0;
-            for chunk in ids.chunks(MAX_PARAMETERS - 2) {
-                let sql = format!(
-                    "update receipt set state = 'dropped', reason = $1, updated_at = $2 \
-                     where id in ({}) and state = 'planned'",
-                    list(3, chunk.len())
-                );
-                let mut query =
-                    sqlx::query(AssertSqlSafe(sql)).persistent(false).bind(reason).bind(now.millis());
-                for id in chunk {
-                    query = query.bind(id);
-                }
-                dropped += query.execute(&mut *tx).await?.rows_affected();
-            }
-            dropped
-        })
-    }
-
     /// Steps that were sent, or about to be, and whose effect is not known; of these objects, or of all. Oldest first.
     pub async fn unsettled(&self, objects: Option<&[String]>) -> Result<Vec<ReceiptRow>, StoreError> {
         let per_statement = self.pool().rows_per_statement(1);

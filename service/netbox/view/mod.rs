@@ -16,6 +16,10 @@ use crate::plan::view::TAG;
 
 pub use defaults::{DefaultsError, Wishes};
 
+/// Columns of an IP address.
+const ADDRESS_FIELDS: &str =
+    "id,address,vrf,status,assigned_object_type,assigned_object_id,assigned_object,dns_name,tags";
+
 /// Why the view could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ViewError {
@@ -47,10 +51,7 @@ pub async fn read(client: &Client, wishes: &Wishes) -> Result<View, ViewError> {
         client.list(ObjectKind::MacAddress, &macs),
     )
     .await?;
-    let addresses = [(
-        "fields",
-        "id,address,vrf,status,assigned_object_type,assigned_object_id,assigned_object,dns_name,tags",
-    )];
+    let addresses = [("fields", ADDRESS_FIELDS)];
     let prefixes = [("fields", "id,prefix,vrf,status,scope_type,scope_id")];
     let (addresses, prefixes) =
         try_join(client.list(ObjectKind::IpAddress, &addresses), client.list(ObjectKind::Prefix, &prefixes))
@@ -108,5 +109,13 @@ pub async fn read_interfaces(
     .await?;
     view.interfaces =
         ports.iter().filter_map(rows::port).chain(cards.iter().filter_map(rows::card)).collect();
+    Ok(view.indexed())
+}
+
+/// The view with its addresses read again: after a run made some.
+pub async fn read_addresses(client: &Client, mut view: View) -> Result<View, ViewError> {
+    let query = [("tag", TAG), ("fields", ADDRESS_FIELDS)];
+    let rows = client.list(ObjectKind::IpAddress, &query).await?;
+    view.addresses = rows.iter().filter_map(rows::address).collect();
     Ok(view.indexed())
 }
