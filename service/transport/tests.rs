@@ -164,7 +164,7 @@ async fn failures_in_one_sentence() {
     let hasty = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", hasty.local_addr().unwrap());
     std::thread::spawn(move || {
-        hasty.incoming().map_while(Result::ok).for_each(|mut socket| _ = socket.read(&mut [0; 1024]))
+        hasty.incoming().map_while(Result::ok).for_each(|mut socket| _ = socket.read(&mut [0; 1024]));
     });
     let told = get(&url, TlsMode::Insecure, None).await.unwrap_err();
     assert!(told.contains("closed the connection before"), "{told}");
