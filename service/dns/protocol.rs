@@ -23,9 +23,6 @@ pub(super) enum Verb<'a> {
 pub(super) enum Answer {
     State {
         version: String,
-        running: bool,
-        /// Why it is not running.
-        why: String,
         content: Option<String>,
         /// Lines of `list_local_data`.
         data: String,
@@ -94,21 +91,9 @@ fn probe(record: &Record, exact: bool) -> String {
 #[derive(Deserialize)]
 #[serde(tag = "result", rename_all = "lowercase")]
 enum Head {
-    State {
-        version: String,
-        running: bool,
-        why: String,
-        file: bool,
-        file_bytes: usize,
-        data_bytes: usize,
-        zone_bytes: usize,
-    },
-    Check {
-        checks: Vec<Check>,
-    },
-    Replaced {
-        still_served: String,
-    },
+    State { version: String, file: bool, file_bytes: usize, data_bytes: usize, zone_bytes: usize },
+    Check { checks: Vec<Check> },
+    Replaced { still_served: String },
     Restored {},
 }
 
@@ -125,17 +110,10 @@ pub(super) fn answer(output: &[u8]) -> Option<Result<Answer, Refusal>> {
         Some(String::from_utf8_lossy(text).into_owned())
     };
     Some(Ok(match serde_json::from_slice(head).ok()? {
-        Head::State { version, running, why, file, file_bytes, data_bytes, zone_bytes } => {
+        Head::State { version, file, file_bytes, data_bytes, zone_bytes } => {
             let content = take(file_bytes)?;
             let content = file.then_some(content);
-            Answer::State {
-                version,
-                running,
-                why,
-                content,
-                data: take(data_bytes)?,
-                zones: take(zone_bytes)?,
-            }
+            Answer::State { version, content, data: take(data_bytes)?, zones: take(zone_bytes)? }
         }
         Head::Check { checks } => Answer::Checked(checks),
         Head::Replaced { still_served } => Answer::Replaced { still_served },

@@ -91,9 +91,9 @@ mod tests {
         let (foreign, unserved) = compare(data, "ads.example. always_nxdomain\n", &ours);
         let owners: Vec<_> = foreign.iter().map(|record| record.owner.as_str()).collect();
         let v6 = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa";
-        assert_eq!(owners, ["1.0.0.127.in-addr.arpa", v6, "ads.example", "localhost", "www.example.org"]);
+        assert_eq!(owners, [v6, "1.0.0.127.in-addr.arpa", "ads.example", "localhost", "www.example.org"]);
         let address = "2001:db8::1".parse().unwrap();
-        assert_eq!(foreign[1].claim, ForeignClaim::Pointer { address, target: "v6.example.org".to_owned() });
+        assert_eq!(foreign[0].claim, ForeignClaim::Pointer { address, target: "v6.example.org".to_owned() });
         assert_eq!(unserved.len(), 1);
         assert_eq!(unserved[0].to_string(), "b.example.org A 192.0.2.2");
     }

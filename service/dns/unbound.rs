@@ -108,13 +108,9 @@ impl Unbound {
 
     /// Reads the include file and what the daemon serves.
     pub async fn state(&self) -> Result<ServerState, DnsError> {
-        let Answer::State { version, running, why, content, data, zones } = self.ask(&Verb::State).await?
-        else {
+        let Answer::State { version, content, data, zones } = self.ask(&Verb::State).await? else {
             return Err(self.malformed("no state"));
         };
-        if !running {
-            return Err(DnsError::NotRunning { server: self.config.name.clone(), message: why });
-        }
         let ours = match content.as_deref().map(parse) {
             Some(FileText::Ours(records) | FileText::Damaged { records, .. }) => records,
             _ => BTreeSet::new(),

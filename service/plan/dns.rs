@@ -163,13 +163,18 @@ pub fn records(desired: &[DesiredAddress]) -> (BTreeSet<Record>, Vec<Refused>) {
 }
 
 /// Leaves out every name and address that a foreign record owns; the rest goes on. Forward and reverse stay together: a
-/// PTR to a name that someone else resolves would be a lie.
+/// PTR to a name that someone else resolves would be a lie. A foreign record that says just what is desired is none: it
+/// takes nothing away, and where the file was edited but not loaded it is our own.
 pub fn conflicts(desired: BTreeSet<Record>, foreign: &[ForeignRecord]) -> (BTreeSet<Record>, Vec<Refused>) {
     let mut names: BTreeMap<&str, String> = BTreeMap::new();
     let mut addresses: BTreeMap<IpAddr, String> = BTreeMap::new();
     let mut closed: BTreeMap<&str, &str> = BTreeMap::new();
+    let wished: BTreeSet<(&str, IpAddr)> =
+        desired.iter().map(|record| (record.name.as_str(), record.value.address())).collect();
     for ForeignRecord { owner, claim } in foreign {
         match claim {
+            ForeignClaim::Address(address) if wished.contains(&(owner.as_str(), *address)) => {}
+            ForeignClaim::Pointer { address, target } if wished.contains(&(target.as_str(), *address)) => {}
             ForeignClaim::Address(address) => {
                 names.entry(owner).or_insert_with(|| format!("`{owner}` already has the address {address}"));
                 addresses
@@ -276,7 +281,8 @@ pub fn plan(
         return Ok(None);
     }
     let content = render(desired, server);
-    let served: BTreeSet<Record> = old.iter().filter(|record| !unserved.contains(record)).cloned().collect();
+    let unserved: BTreeSet<Record> = unserved.iter().cloned().collect();
+    let served = &old - &unserved;
     Ok(Some(ReplaceFile {
         server: server.to_owned(),
         from_hash: current.map(hash),

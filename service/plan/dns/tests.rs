@@ -77,6 +77,7 @@ fn what_others_own_is_refused_and_the_rest_goes_on() {
     let foreign = |owner: &str, claim| ForeignRecord { owner: owner.to_owned(), claim };
     let foreign = [
         foreign("taken.example.org", ForeignClaim::Address("198.51.100.1".parse().unwrap())),
+        foreign("fine.example.org", ForeignClaim::Address("192.0.2.4".parse().unwrap())),
         foreign("alias.example.org", ForeignClaim::Alias("www.example.org".to_owned())),
         foreign("gw.example.org", ForeignClaim::Address("192.0.2.1".parse().unwrap())),
         foreign(
