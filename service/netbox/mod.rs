@@ -6,6 +6,7 @@ pub mod error;
 mod page;
 pub mod rejection;
 pub mod value;
+pub mod view;
 
 #[cfg(test)]
 mod live_tests;

@@ -22,6 +22,21 @@ pub struct RowError {
     pub field_errors: Vec<(String, String)>,
 }
 
+impl std::fmt::Display for RowError {
+    /// What is wrong, without which row: `name: taken; site: required`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (position, (field, message)) in self.field_errors.iter().enumerate() {
+            let separator = if position == 0 { "" } else { "; " };
+            if field == WHOLE_OBJECT {
+                write!(f, "{separator}{message}")?;
+            } else {
+                write!(f, "{separator}{field}: {message}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The rows an error body names; one without index and id where it is about the request as a whole.
 pub fn rows(body: &Value) -> Vec<RowError> {
     match body {

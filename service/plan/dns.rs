@@ -250,11 +250,13 @@ pub struct ForeignFile {
     pub server: String,
 }
 
-/// The write that makes `desired` what the server serves, or `None` when it does already.
+/// The write that makes `desired` what the server serves, or `None` when it does already. `unserved` are records of the
+/// file that the daemon does not serve (a crash between file and reload): the same file is then written again.
 pub fn plan(
     server: &str,
     desired: &BTreeSet<Record>,
     current: Option<&str>,
+    unserved: &[Record],
 ) -> Result<Option<ReplaceFile>, ForeignFile> {
     let mut changes = Vec::new();
     let old = match current.map(parse) {
@@ -267,15 +269,19 @@ pub fn plan(
         Some(FileText::Foreign) => return Err(ForeignFile { server: server.to_owned() }),
     };
     changes.extend(diff(&old, desired));
+    if changes.is_empty() && !unserved.is_empty() {
+        changes.push(format!("! {} records of the file are not served yet", unserved.len()));
+    }
     if changes.is_empty() {
         return Ok(None);
     }
     let content = render(desired, server);
+    let served: BTreeSet<Record> = old.iter().filter(|record| !unserved.contains(record)).cloned().collect();
     Ok(Some(ReplaceFile {
         server: server.to_owned(),
         from_hash: current.map(hash),
         to_hash: hash(&content),
-        probes: probes(&old, desired),
+        probes: probes(&old, &served, desired),
         content,
         changes,
     }))
@@ -302,20 +308,21 @@ pub fn diff(old: &BTreeSet<Record>, new: &BTreeSet<Record>) -> Vec<String> {
         .collect()
 }
 
-/// A few records of each sort. PTR records are left out: they come and go with their address records.
-pub fn probes(old: &BTreeSet<Record>, new: &BTreeSet<Record>) -> Probes {
+/// A few records of each sort; `served` is the part of the old file that is served. PTR records are left out: they come
+/// and go with their address records.
+fn probes(old: &BTreeSet<Record>, served: &BTreeSet<Record>, new: &BTreeSet<Record>) -> Probes {
     let forward = |record: &&Record| !matches!(record.value, RecordValue::Ptr { .. });
     let owned = |record: &Record| (record.name.clone(), record.value.address().is_ipv4());
-    let served: BTreeSet<_> = new.iter().filter(forward).map(owned).collect();
+    let stays: BTreeSet<_> = new.iter().filter(forward).map(owned).collect();
     Probes {
-        added: new.difference(old).filter(forward).take(PROBES).cloned().collect(),
+        added: new.difference(served).filter(forward).take(PROBES).cloned().collect(),
         removed: old
             .difference(new)
             .filter(forward)
-            .filter(|record| !served.contains(&owned(record)))
+            .filter(|record| !stays.contains(&owned(record)))
             .take(PROBES)
             .cloned()
             .collect(),
-        kept: new.intersection(old).filter(forward).take(1).cloned().collect(),
+        kept: new.intersection(served).filter(forward).take(1).cloned().collect(),
     }
 }

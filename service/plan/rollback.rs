@@ -131,13 +131,7 @@ fn finish(machine: &Machine, mut ledger: Ledger, plan: &mut Plan, view: &View, n
         let interface =
             view.interfaces_of(machine.object).find(|interface| interface.object.to_string() == *object);
         if let Some(interface) = interface {
-            push_state(
-                interface.object,
-                interface.ours.clone(),
-                restored(fields),
-                plan,
-                "proposal fields restored",
-            );
+            push_state(interface.object, &interface.ours, restored(fields), plan, "proposal fields restored");
         }
     }
     let mut custom = emptied.get(&machine.object.to_string()).map(restored).unwrap_or_default();
@@ -145,7 +139,7 @@ fn finish(machine: &Machine, mut ledger: Ledger, plan: &mut Plan, view: &View, n
     custom.insert("surveyor_decision".to_owned(), Value::Null);
     custom.insert("surveyor_proposal".to_owned(), json!("**rolled back**: nothing of it is applied"));
     custom.insert("surveyor_ledger".to_owned(), ledger.to_value());
-    push_state(machine.object, ours.clone(), custom, plan, "state rolled-back");
+    push_state(machine.object, ours, custom, plan, "state rolled-back");
 }
 
 fn restored(fields: &Fields) -> serde_json::Map<String, Value> {

@@ -122,13 +122,13 @@ fn what_others_own_is_refused_and_the_rest_goes_on() {
 #[test]
 fn no_change_is_no_plan() {
     let records = wanted(&[("192.0.2.10", "a.example.org", 300)]);
-    let first = plan("ns1", &records, None).unwrap().unwrap();
+    let first = plan("ns1", &records, None, &[]).unwrap().unwrap();
     assert_eq!(first.from_hash, None);
     assert_eq!(first.to_hash, hash(&first.content));
     assert_eq!(first.changes, ["+ a.example.org A 192.0.2.10", "+ 192.0.2.10 PTR a.example.org"]);
-    assert_eq!(plan("ns1", &records, Some(&first.content)), Ok(None));
-    assert_eq!(plan("ns1", &BTreeSet::new(), None), Ok(None), "no file is made for no records");
-    assert_eq!(plan("ns1", &BTreeSet::new(), Some("# placeholder\n")), Ok(None));
+    assert_eq!(plan("ns1", &records, Some(&first.content), &[]), Ok(None));
+    assert_eq!(plan("ns1", &BTreeSet::new(), None, &[]), Ok(None), "no file is made for no records");
+    assert_eq!(plan("ns1", &BTreeSet::new(), Some("# placeholder\n"), &[]), Ok(None));
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn a_change_is_readable_and_probed() {
     ]);
     let new = wanted(&[("192.0.2.9", "a.example.org", 300), ("192.0.2.4", "d.example.org", 60)]);
     let current = render(&old, "ns1");
-    let change = plan("ns1", &new, Some(&current)).unwrap().unwrap();
+    let change = plan("ns1", &new, Some(&current), &[]).unwrap().unwrap();
     assert_eq!(change.from_hash.as_deref(), Some(hash(&current).as_str()));
     assert_eq!(
         change.changes,
@@ -162,7 +162,9 @@ fn a_change_is_readable_and_probed() {
         ["b.example.org A 192.0.2.2"],
         "a.example.org still has an address"
     );
-    assert!(plan("ns1", &BTreeSet::new(), Some(&current)).unwrap().unwrap().content.ends_with("server:\n"));
+    assert!(
+        plan("ns1", &BTreeSet::new(), Some(&current), &[]).unwrap().unwrap().content.ends_with("server:\n")
+    );
 }
 
 #[test]
@@ -170,11 +172,22 @@ fn an_edited_file_is_seen_and_a_foreign_one_is_left_alone() {
     let records = wanted(&[("192.0.2.1", "a.example.org", 300)]);
     let edited = render(&records, "ns1").replace("192.0.2.1 ", "192.0.2.7 ");
     assert!(matches!(parse(&edited), FileText::Damaged { .. }));
-    let change = plan("ns1", &records, Some(&edited)).unwrap().unwrap();
+    let change = plan("ns1", &records, Some(&edited), &[]).unwrap().unwrap();
     assert!(change.changes[0].starts_with("! the file was changed by somebody else"), "{:?}", change.changes);
-    assert!(plan("ns1", &records, Some("server:\n  verbosity: 2\n")).is_err());
+    assert!(plan("ns1", &records, Some("server:\n  verbosity: 2\n"), &[]).is_err());
     let cut = render(&records, "ns1");
     assert!(matches!(parse(&cut[..cut.len() - 5]), FileText::Damaged { .. }));
+}
+
+#[test]
+fn a_file_that_is_not_served_is_written_again() {
+    let records = wanted(&[("192.0.2.1", "a.example.org", 300)]);
+    let current = render(&records, "ns1");
+    let unserved: Vec<Record> = records.iter().cloned().collect();
+    let again = plan("ns1", &records, Some(&current), &unserved).unwrap().unwrap();
+    assert_eq!(again.changes, ["! 2 records of the file are not served yet"]);
+    assert_eq!(again.from_hash.as_ref(), Some(&again.to_hash));
+    assert_eq!(again.probes.added.len(), 1);
 }
 
 #[test]
@@ -201,7 +214,7 @@ proptest! {
     fn what_is_rendered_is_read_back(wishes in proptest::collection::vec(any_desired(), 0..12)) {
         let (records, _) = records(&wishes);
         prop_assert_eq!(parse(&render(&records, "ns1")), FileText::Ours(records.clone()));
-        prop_assert_eq!(plan("ns1", &records, Some(&render(&records, "ns1"))), Ok(None));
+        prop_assert_eq!(plan("ns1", &records, Some(&render(&records, "ns1")), &[]), Ok(None));
     }
 
     #[test]

@@ -102,6 +102,7 @@ fn create(
     if mask == full && given.is_none() && prefix.is_none() {
         label = format!("{label} (no prefix in NetBox contains it: mask /{full})");
     }
+    plan.facts.insert(format!("IP address {net} on {}", nic.name));
     let step = Step::Create { key: key.clone(), kind: ObjectKind::IpAddress, fields };
     plan.push(Phase::Address, Credential::Materializer, step, label);
     ledger.made.push(Made { kind: ObjectKind::IpAddress, id: key.reference() });
@@ -141,6 +142,23 @@ fn existing(
         // Made by an approval that was cut short before it could write its ledger.
         if known.tags.contains(TAG) && !is_recorded {
             ledger.made.push(Made { kind: ObjectKind::IpAddress, id: json!(known.id) });
+        }
+        // Its name could not be published when the address was made, and can now.
+        if let Some(name) = dns_name.filter(|_| known.tags.contains(TAG) && known.dns_name.is_empty()) {
+            let field = |name: &str| Fields::from([("dns_name".to_owned(), json!(name))]);
+            let step = Step::Change {
+                kind: ObjectKind::IpAddress,
+                target: Target::Id(known.id),
+                before: field(""),
+                after: field(name),
+                guard: true,
+            };
+            plan.push(
+                Phase::Address,
+                Credential::Materializer,
+                step,
+                format!("DNS name {name} of {}", known.address.addr()),
+            );
         }
         return Some(Target::Id(known.id));
     }
@@ -185,6 +203,7 @@ fn existing(
             after: after.clone(),
         });
     }
+    plan.facts.insert(format!("IP address {} on {}", known.address, nic.name));
     let step = Step::Change {
         kind: ObjectKind::IpAddress,
         target: Target::Id(known.id),
@@ -221,6 +240,7 @@ pub(super) fn primary(machine: &Machine, wanted: &[Wanted], plan: &mut Plan, vie
             plan.refuse(RefusalKind::Address, format!("{} is the primary address of {owner}", first.address));
             continue;
         }
+        plan.facts.insert(format!("primary address {}", first.address));
         let step = Step::Change {
             kind: machine.object.kind,
             target: Target::Id(machine.object.id),

@@ -13,13 +13,13 @@ use crate::plan::{Credential, Fields, Key, Phase, Plan, RefusalKind, Step};
 pub(super) fn plan(
     machine: &Machine,
     nic: &Nic<'_>,
-    seen: &Option<Timestamp>,
+    seen: Option<Timestamp>,
     ledger: &mut Ledger,
     plan: &mut Plan,
     context: &Context<'_>,
 ) -> bool {
     let Some(port) = &nic.port else { return true };
-    match far_end(nic, port, context).and_then(|far| check(machine, nic, far, *seen, context)) {
+    match far_end(nic, port, context).and_then(|far| check(machine, nic, far, seen, context)) {
         Ok(Wish::Present(cable)) => {
             let is_recorded =
                 ledger.made.iter().any(|made| made.kind == ObjectKind::Cable && made.id == json!(cable));
@@ -41,18 +41,10 @@ pub(super) fn plan(
                 ("tags".to_owned(), json!([{ "slug": TAG }])),
             ]);
             let step = Step::Create { key: key.clone(), kind: ObjectKind::Cable, fields };
-            let switch = context.view.machine(far.machine).map(Machine::title).unwrap_or_default();
-            plan.push(
-                Phase::Cable,
-                Credential::Materializer,
-                step,
-                format!(
-                    "cable {} - {} {}",
-                    nic.name,
-                    escape_markdown(&switch, 64),
-                    escape_markdown(&far.name, 64)
-                ),
-            );
+            let fact = super::cable_fact(&nic.name, far, context.view);
+            plan.facts.insert(fact.clone());
+            plan.push(Phase::Cable, Credential::Materializer, step, fact);
+
             ledger.made.push(Made { kind: ObjectKind::Cable, id: key.reference() });
             true
         }

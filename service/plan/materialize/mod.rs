@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::dns::{self, DesiredAddress, ForeignRecord};
 use super::ledger::Ledger;
 use super::stage::{current_value, short_hash};
-use super::view::{Machine, TAG, takes_cable};
+use super::view::{Machine, TAG, TAG_MANAGED, takes_cable};
 use super::{Cause, Credential, Fields, Key, Level, Phase, Plan, RefusalKind, Step, Target, View};
 use crate::model::name::escape_markdown;
 use crate::model::{MacAddr, ObjectKind, ObjectRef, Timestamp};
@@ -30,6 +31,8 @@ pub struct Context<'a> {
     pub now: Timestamp,
     /// When an identity was last seen, where the local store knows; else `last_seen` counts.
     pub seen: &'a BTreeMap<String, Timestamp>,
+    /// Records on DNS servers that are not ours: their names and addresses are taken.
+    pub foreign: &'a [ForeignRecord],
 }
 
 /// Plans what approval of this object makes true. Empty if nothing is missing, or if the same refusal stands as last time.
@@ -43,15 +46,15 @@ pub fn materialize(machine: &Machine, context: &Context<'_>) -> Plan {
 
     check_identity(machine, view, &mut plan);
     let nics = nic::nics(machine, view, &mut plan);
-    let dns_name = dns_name(machine, view, &mut plan);
+    let dns_name = dns_name(machine, &nics, context, &mut plan);
     let mut emptied: BTreeMap<ObjectRef, Fields> = BTreeMap::new();
     let mut wants = Vec::new();
     for nic in &nics {
-        wants.extend(address::plan(machine, nic, dns_name.as_deref(), &mut ledger, &mut plan, context));
-        if !nic.addresses.is_empty() {
+        wants.extend(address::plan(machine, nic, dns_name.name.as_deref(), &mut ledger, &mut plan, context));
+        if !nic.addresses.is_empty() && !dns_name.is_refused {
             empty(&mut emptied, nic.proposed_on, "addresses", nic.addresses_text.as_deref());
         }
-        if cable::plan(machine, nic, &ledger_seen(machine, context), &mut ledger, &mut plan, context)
+        if cable::plan(machine, nic, ledger_seen(machine, context), &mut ledger, &mut plan, context)
             && nic.port.is_some()
         {
             empty(&mut emptied, nic.proposed_on, "port", nic.port.as_deref());
@@ -59,17 +62,19 @@ pub fn materialize(machine: &Machine, context: &Context<'_>) -> Plan {
         }
     }
     address::primary(machine, &wants, &mut plan, view);
-    if ours.dns_name.is_some() {
+    if ours.dns_name.is_some() && !dns_name.is_refused {
         empty(&mut emptied, machine.object, "dns_name", ours.dns_name.as_deref());
     }
+    present(machine, view, &mut plan);
     if plan.is_blocked() {
+        plan.facts.clear();
         plan.steps.clear();
         plan.records.clear();
         emptied.clear();
         ledger = before.clone();
     }
     push_early_ledger(machine, &before, &ledger, &mut plan);
-    finish(machine, &before, ledger, emptied, &mut plan, context);
+    finish(machine, &before, ledger, &emptied, &mut plan, context);
     plan
 }
 
@@ -122,18 +127,26 @@ fn check_identity(machine: &Machine, view: &View, plan: &mut Plan) {
     }
 }
 
-/// The DNS name to publish: valid, and not the name of an address of something else.
-fn dns_name(machine: &Machine, view: &View, plan: &mut Plan) -> Option<String> {
-    let wish = machine.ours.as_ref()?.dns_name.clone()?;
+/// The DNS name to publish.
+struct DnsName {
+    name: Option<String>,
+    /// It was wished and cannot be: the proposal keeps it, so that it is tried again when something changes.
+    is_refused: bool,
+}
+
+/// The DNS name to publish: valid, and neither the name of an address of something else nor taken on a DNS server.
+fn dns_name(machine: &Machine, nics: &[Nic<'_>], context: &Context<'_>, plan: &mut Plan) -> DnsName {
+    let none = |is_refused| DnsName { name: None, is_refused };
+    let Some(wish) = machine.ours.as_ref().and_then(|ours| ours.dns_name.clone()) else { return none(false) };
     let name: crate::model::HostName = match wish.trim().parse() {
         Ok(name) => name,
         Err(error) => {
             let shown = escape_markdown(&wish, 80);
             plan.refuse(RefusalKind::Name, format!("`{shown}` is no DNS name: {error}"));
-            return None;
+            return none(true);
         }
     };
-    let owner = view.addresses.iter().find(|address| {
+    let owner = context.view.addresses.iter().find(|address| {
         address.dns_name.eq_ignore_ascii_case(name.as_str()) && address.machine != Some(machine.object)
     });
     if let Some(owner) = owner {
@@ -141,9 +154,35 @@ fn dns_name(machine: &Machine, view: &View, plan: &mut Plan) -> Option<String> {
             RefusalKind::Name,
             format!("the DNS name {name} belongs to {} already: not published", owner.address.addr()),
         );
-        return None;
+        return none(true);
     }
-    Some(name.to_string())
+    let desired: Vec<DesiredAddress> = nics
+        .iter()
+        .flat_map(|nic| &nic.addresses)
+        .map(|(address, _)| DesiredAddress { address: *address, dns_name: name.clone(), ttl: 0 })
+        .collect();
+    let (records, mut refused) = dns::records(&desired);
+    refused.extend(dns::conflicts(records, context.foreign).1);
+    if let Some(refused) = refused.first() {
+        plan.refuse(RefusalKind::Dns, escape_markdown(&format!("not published: {}", refused.reason), 300));
+        return none(true);
+    }
+    DnsName { name: Some(name.to_string()), is_refused: false }
+}
+
+/// What the DNS servers should serve: the names of our addresses on active objects, and nothing from memory.
+pub fn desired_names(view: &View, ttl: u32) -> Vec<DesiredAddress> {
+    view.addresses
+        .iter()
+        .filter(|address| address.tags.contains(TAG) && address.vrf.is_none())
+        .filter_map(|address| {
+            let machine = view.machine(address.machine?)?;
+            let is_live =
+                machine.status == "active" && (machine.has_tag(TAG) || machine.has_tag(TAG_MANAGED));
+            let dns_name = address.dns_name.parse().ok().filter(|_| is_live)?;
+            Some(DesiredAddress { address: address.address.addr(), dns_name, ttl })
+        })
+        .collect()
 }
 
 /// What approval changes on objects that were there before is written down before it is changed: a crash in between must not
@@ -174,7 +213,7 @@ fn finish(
     machine: &Machine,
     before: &Ledger,
     mut ledger: Ledger,
-    emptied: BTreeMap<ObjectRef, Fields>,
+    emptied: &BTreeMap<ObjectRef, Fields>,
     plan: &mut Plan,
     context: &Context<'_>,
 ) {
@@ -203,9 +242,7 @@ fn finish(
         "partial" => "**Approved; applied in part.**".to_owned(),
         _ => "**Approved, but nothing could be done.**".to_owned(),
     }];
-    lines.extend(
-        plan.steps.iter().filter(|step| step.phase != Phase::Device).map(|step| format!("- {}", step.label)),
-    );
+    lines.extend(plan.facts.iter().map(|fact| format!("- {fact}")));
     lines.extend(plan.records.iter().map(|record| format!("- DNS {record}")));
     lines.extend(reasons.iter().map(|reason| format!("- refused: {reason}")));
     lines.push(format!("\nAt {}", context.now));
@@ -221,7 +258,7 @@ fn finish(
     };
     plan.push(Phase::Journal, Credential::Materializer, step, format!("journal entry: {state}"));
 
-    for (object, fields) in &emptied {
+    for (object, fields) in emptied {
         let kept = ledger.emptied.entry(object.to_string()).or_default();
         for (field, value) in fields {
             kept.insert(field.clone(), value.clone());
@@ -231,11 +268,11 @@ fn finish(
         "applied" => Value::Null,
         _ => json!(format!("**{state}**: {}", reasons.join("  \n"))),
     };
-    for (object, fields) in &emptied {
+    for (object, fields) in emptied {
         if *object != machine.object {
             push_state(
                 *object,
-                interface_ours(*object, context.view),
+                &interface_ours(*object, context.view),
                 nulls(fields),
                 plan,
                 "proposal fields emptied",
@@ -249,7 +286,7 @@ fn finish(
         custom.insert("surveyor_decision".to_owned(), Value::Null);
     }
     custom.insert("surveyor_ledger".to_owned(), ledger.to_value());
-    push_state(machine.object, ours.clone(), custom, plan, &format!("state {state}"));
+    push_state(machine.object, ours, custom, plan, &format!("state {state}"));
 }
 
 fn nulls(fields: &Fields) -> serde_json::Map<String, Value> {
@@ -263,14 +300,14 @@ fn interface_ours(object: ObjectRef, view: &View) -> super::view::Ours {
 /// The last step: custom fields of an object, ours alone, so that it can go with others in one call.
 pub(crate) fn push_state(
     object: ObjectRef,
-    ours: super::view::Ours,
+    ours: &super::view::Ours,
     custom: serde_json::Map<String, Value>,
     plan: &mut Plan,
     label: &str,
 ) {
     let before: serde_json::Map<String, Value> = custom
         .keys()
-        .map(|name| (name.clone(), current_value(&ours, name.strip_prefix("surveyor_").unwrap_or(name))))
+        .map(|name| (name.clone(), current_value(ours, name.strip_prefix("surveyor_").unwrap_or(name))))
         .collect();
     let step = Step::Change {
         kind: object.kind,
@@ -306,8 +343,39 @@ pub fn failure(machine: &Machine, reason: &str, now: Timestamp) -> Plan {
     custom.insert("surveyor_state".to_owned(), json!("failed"));
     custom.insert("surveyor_proposal".to_owned(), json!(format!("**failed**: {shown}")));
     custom.insert("surveyor_ledger".to_owned(), ledger.to_value());
-    push_state(machine.object, ours.clone(), custom, &mut plan, "state failed");
+    push_state(machine.object, ours, custom, &mut plan, "state failed");
     plan
+}
+
+/// What is there of an earlier, interrupted approval: so that the journal entry is the same.
+fn present(machine: &Machine, view: &View, plan: &mut Plan) {
+    let mine = |end: &(String, i64)| {
+        view.interfaces_of(machine.object)
+            .find(|interface| interface.object.kind.content_type() == end.0 && interface.object.id == end.1)
+    };
+    for address in view.addresses.iter().filter(|address| address.machine == Some(machine.object)) {
+        let Some(interface) = address.assigned.as_ref().and_then(mine) else { continue };
+        if address.tags.contains(TAG) {
+            plan.facts.insert(format!("IP address {} on {}", address.address, interface.name));
+            if [machine.primary_ip4, machine.primary_ip6].contains(&Some(address.id)) {
+                plan.facts.insert(format!("primary address {}", address.address.addr()));
+            }
+        }
+    }
+    for cable in view.cables.iter().filter(|cable| cable.tags.contains(TAG) && cable.ours.id.is_none()) {
+        let Some(near) = cable.a.iter().find_map(mine) else { continue };
+        let far =
+            cable.b.iter().find_map(|(_, id)| view.interface(ObjectRef::new(ObjectKind::Interface, *id)));
+        if let Some(far) = far {
+            plan.facts.insert(cable_fact(&near.name, far, view));
+        }
+    }
+}
+
+/// A cable in words.
+fn cable_fact(near: &str, far: &super::view::Interface, view: &View) -> String {
+    let switch = view.machine(far.machine).map(Machine::title).unwrap_or_default();
+    format!("cable {near} - {} {}", escape_markdown(&switch, 64), escape_markdown(&far.name, 64))
 }
 
 /// A network card to put things on, where the object has none: a person removed it, or the device type has no ports.

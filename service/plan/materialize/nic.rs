@@ -31,6 +31,9 @@ pub(super) struct Nic<'a> {
     pub addresses_text: Option<String>,
 }
 
+/// An interface, its name, and the addresses proposed on it.
+type Group<'a> = (Option<&'a Interface>, String, Vec<(IpAddr, Option<u8>)>);
+
 /// One line of `surveyor_addresses`.
 struct Line {
     address: IpAddr,
@@ -64,7 +67,7 @@ pub(super) fn nics<'a>(machine: &Machine, view: &'a View, plan: &mut Plan) -> Ve
     // Fields on the machine itself: each address on the interface its line names, the rest and the cable on the main one.
     let lines = parse(ours.addresses.as_deref(), plan);
     let main = main_interface(machine, view);
-    let mut groups: Vec<(Option<&Interface>, String, Vec<(IpAddr, Option<u8>)>)> = Vec::new();
+    let mut groups: Vec<Group<'_>> = Vec::new();
     let main_name = main.map_or_else(|| "eth0".to_owned(), |interface| interface.name.clone());
     if filled(ours.port.as_deref()).is_some() || lines.is_empty() {
         groups.push((main, main_name.clone(), Vec::new()));

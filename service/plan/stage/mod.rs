@@ -200,7 +200,7 @@ impl Names {
             owner_of(name, kind, scope, view).is_none()
                 && !self.taken.contains(&(kind, scope, name.to_owned()))
         };
-        (1..)
+        (1..=self.taken.len() + view.machines.len() + 1)
             .map(|count| if count == 1 { base.clone() } else { format!("{base}-{count}") })
             .find(|name| free(name))
             .unwrap_or(base)

@@ -154,21 +154,17 @@ fn conflict(conflict: &Conflict) -> String {
 
 /// The journal entry: plan first, then the evidence with the time of the run, confidence with reasons, competing ports.
 pub(crate) fn note(candidate: &Candidate, proposal: &str, refused: &[Refusal], now: Timestamp) -> String {
-    let mut text = format!("{proposal}\n\n| source | says |\n| --- | --- |\n");
-    for line in candidate.evidence.iter().take(MAX_EVIDENCE) {
-        text.push_str(&format!("| {} | {} |\n", safe(&line.source), safe(&line.says)));
-    }
+    let mut lines =
+        vec![proposal.to_owned(), String::new(), "| source | says |".to_owned(), "| --- | --- |".to_owned()];
+    let shown = candidate.evidence.iter().take(MAX_EVIDENCE);
+    lines.extend(shown.map(|line| format!("| {} | {} |", safe(&line.source), safe(&line.says))));
     let more = candidate.evidence.len().saturating_sub(MAX_EVIDENCE);
     if more > 0 {
-        text.push_str(&format!("| | and {more} more observations |\n"));
+        lines.push(format!("| | and {more} more observations |"));
     }
-    text.push_str(&format!("\nConfidence {}:\n", candidate.confidence));
-    for reason in &candidate.reasons {
-        text.push_str(&format!("- {}\n", safe(reason)));
-    }
-    for refusal in refused {
-        text.push_str(&format!("- refused: {}\n", safe(&refusal.reason)));
-    }
-    text.push_str(&format!("\nObserved at {now}; `{}`\n", candidate.identity));
-    text
+    lines.push(format!("\nConfidence {}:", candidate.confidence));
+    lines.extend(candidate.reasons.iter().map(|reason| format!("- {}", safe(reason))));
+    lines.extend(refused.iter().map(|refusal| format!("- refused: {}", safe(&refusal.reason))));
+    lines.push(format!("\nObserved at {now}; `{}`", candidate.identity));
+    lines.join("\n")
 }

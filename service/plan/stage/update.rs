@@ -61,11 +61,11 @@ pub(super) fn plan(
         next.round = ledger.round;
         let mut custom = serde_json::Map::new();
         for (field, value) in &desired.machine {
-            decide(field, value, current(ours, field), &ledger, &mut next, &mut custom, "");
+            decide(field, value, &current(ours, field), &ledger, &mut next, &mut custom, "");
         }
         for field in ["switch", "port", "addresses", "dns_name"] {
             if !desired.machine.contains_key(field) && ledger.values.contains_key(field) {
-                decide(field, &Value::Null, current(ours, field), &ledger, &mut next, &mut custom, "");
+                decide(field, &Value::Null, &current(ours, field), &ledger, &mut next, &mut custom, "");
             }
         }
         push_interface_changes(&mut plan, machine, &desired, &ledger, &mut next, context);
@@ -118,7 +118,8 @@ fn replace(candidate: &Candidate, machine: &Machine, devices: &Devices, context:
 fn decide(
     field: &str,
     wanted: &Value,
-    current: Value,
+    current: &Value,
+
     ledger: &Ledger,
     next: &mut Ledger,
     custom: &mut serde_json::Map<String, Value>,
@@ -126,11 +127,11 @@ fn decide(
 ) {
     let name = format!("{prefix}{field}");
     let written = ledger.values.get(&name).cloned().unwrap_or(Value::Null);
-    let was_ours = current == written || (written.is_null() && field == "switch");
+    let was_ours = *current == written || (written.is_null() && field == "switch");
     if !was_ours {
         // A person's value stays; what we last wrote stays on record, so that it goes on counting as theirs.
         next.values.insert(name, written);
-    } else if &current != wanted {
+    } else if current != wanted {
         custom.insert(format!("surveyor_{field}"), wanted.clone());
     }
 }
@@ -155,7 +156,7 @@ fn push_interface_changes(
         let prefix = format!("{}/", wanted.name);
         for field in ["switch", "port", "addresses"] {
             let value = wanted.values.get(field).cloned().unwrap_or(Value::Null);
-            decide(field, &value, current(&known.ours, field), ledger, next, &mut custom, &prefix);
+            decide(field, &value, &current(&known.ours, field), ledger, next, &mut custom, &prefix);
         }
         if !custom.is_empty() {
             let before = Fields::from([("custom_fields".to_owned(), before(&known.ours, &custom))]);
