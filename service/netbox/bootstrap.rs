@@ -272,18 +272,16 @@ async fn other_statuses(
 ) -> Result<Vec<String>, Error> {
     let options = client.options(kind).await?;
     let choices = options.pointer("/actions/POST/status/choices").and_then(Value::as_array);
-    let known: Vec<String> = match choices {
-        Some(choices) => {
-            choices.iter().filter_map(|choice| value::text_of(choice, "value")).map(str::to_owned).collect()
-        }
-        None => {
-            let built_in = match kind {
-                ObjectKind::VirtualMachine => "offline active planned staged failed decommissioning paused",
-                _ => "offline active planned staged failed inventory decommissioning",
-            };
-            built_in.split(' ').map(str::to_owned).collect()
-        }
+    let built_in = match kind {
+        ObjectKind::VirtualMachine => "offline active planned staged failed decommissioning paused",
+        _ => "offline active planned staged failed inventory decommissioning",
     };
+    let known: Vec<String> = choices.map_or_else(
+        || built_in.split(' ').map(str::to_owned).collect(),
+        |choices| {
+            choices.iter().filter_map(|choice| value::text_of(choice, "value")).map(str::to_owned).collect()
+        },
+    );
     if choices.is_some() && !known.iter().any(|status| status == staged) {
         let status = staged.to_owned();
         return Err(Error::UnknownStatus { kind: noun, status, known: known.join(", ") });

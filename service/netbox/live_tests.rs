@@ -29,7 +29,7 @@ fn client(url: &str, token: Secret) -> Client {
         token,
         tls: TlsMode::Verify,
         ca_file: None,
-        timeout: Duration::from_secs(60),
+        timeout: Duration::from_mins(1),
         page_size: 1000,
     })
     .unwrap()
@@ -180,12 +180,12 @@ impl Ground {
         Self { site, role, device_type, cluster, switch, ports, foreign_ip, free_ip }
     }
 
-    fn device(&self, name: &str, status: &str, tags: Value) -> Value {
+    fn device(&self, name: &str, status: &str, tags: &Value) -> Value {
         json!({"name": name, "site": self.site, "role": self.role, "device_type": self.device_type, "status": status, "tags": tags,
             "custom_fields": {"surveyor_id": format!("mac:{name}"), "surveyor_state": "candidate"}})
     }
 
-    fn guest(&self, name: &str, status: &str, tags: Value) -> Value {
+    fn guest(&self, name: &str, status: &str, tags: &Value) -> Value {
         json!({"name": name, "cluster": self.cluster, "status": status, "tags": tags})
     }
 
@@ -208,14 +208,14 @@ impl Ground {
 
 async fn staging(admin: &Client, stager: &Client, ground: &Ground) {
     let ours = json!([{"slug": "surveyor"}]);
-    let device = |name: &str, status, tags: &Value| ground.device(name, status, tags.clone());
+    let device = |name: &str, status, tags: &Value| ground.device(name, status, tags);
     refused("active", stager.create(ObjectKind::Device, &device("perm-x", "active", &ours)).await);
     refused("untagged", stager.create(ObjectKind::Device, &device("perm-x", "staged", &json!([]))).await);
     let bulk = [device("perm-x", "staged", &ours), device("perm-y", "active", &ours)];
     refused("bulk with an active one", stager.create_many(ObjectKind::Device, &bulk, Some("x")).await);
     refused(
         "an active guest",
-        stager.create(ObjectKind::VirtualMachine, &ground.guest("perm-v", "active", ours.clone())).await,
+        stager.create(ObjectKind::VirtualMachine, &ground.guest("perm-v", "active", &ours)).await,
     );
 
     let rows = [device("perm-a", "staged", &ours), device("perm-b", "staged", &ours)];
@@ -302,10 +302,7 @@ async fn materializing(admin: &Client, stager: &Client, materializer: &Client, g
     );
     refused("sets back", m.update(ObjectKind::Device, approved, &json!({"status": "staged"}), None).await);
     refused("strips the tag", m.update(ObjectKind::Device, approved, &json!({"tags": []}), None).await);
-    refused(
-        "makes a device",
-        m.create(ObjectKind::Device, &ground.device("perm-z", "active", ours.clone())).await,
-    );
+    refused("makes a device", m.create(ObjectKind::Device, &ground.device("perm-z", "active", &ours)).await);
     refused("removes a device", m.delete(ObjectKind::Device, approved, None).await);
     refused(
         "a foreign device",
@@ -404,10 +401,8 @@ async fn materializing(admin: &Client, stager: &Client, materializer: &Client, g
         .unwrap();
 
     // The same for a guest.
-    let guest = stager
-        .create(ObjectKind::VirtualMachine, &ground.guest("perm-v", "staged", ours.clone()))
-        .await
-        .unwrap();
+    let guest =
+        stager.create(ObjectKind::VirtualMachine, &ground.guest("perm-v", "staged", &ours)).await.unwrap();
     let guest = value::id_of(&guest).unwrap();
     let nic =
         json!({"virtual_machine": guest, "name": "net0", "mac_address": "52:54:00:aa:00:03", "tags": ours});

@@ -151,14 +151,8 @@ fn resolve_text(text: &str, ids: &BTreeMap<String, i64>) -> String {
             rest = after;
             continue;
         };
-        match ids.get(key) {
-            Some(id) => done.push_str(&id.to_string()),
-            None => {
-                done.push_str("$ref(");
-                done.push_str(key);
-                done.push(')');
-            }
-        }
+        let id = ids.get(key).map(ToString::to_string);
+        done.push_str(&id.unwrap_or_else(|| format!("$ref({key})")));
         rest = tail;
     }
     done.push_str(rest);

@@ -119,7 +119,7 @@ fn remember(memory: &Memory, view: &View, plan: &mut Plan) {
             (
                 "custom_fields".to_owned(),
                 json!({
-                    "surveyor_id": memory.identity,
+                    "surveyor_identity": memory.identity,
                     "surveyor_decision": memory.decision,
                     "surveyor_snooze_until": memory.until.as_ref().map_or(Value::Null, |until| json!(until)),
                 }),

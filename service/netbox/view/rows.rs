@@ -92,7 +92,7 @@ pub(super) fn tombstone(row: &Value) -> Option<Tombstone> {
     Some(Tombstone {
         id: id_of(row)?,
         mac: text_of(row, "mac_address")?.parse().ok()?,
-        identity: text("surveyor_id"),
+        identity: text("surveyor_identity"),
         decision: text("surveyor_decision").unwrap_or_else(|| "reject".to_owned()),
         until: text("surveyor_snooze_until"),
     })

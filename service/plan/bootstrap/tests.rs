@@ -1,4 +1,4 @@
-//! Bootstrap against NetBoxes in every state: empty, complete, drifted, adopted.
+//! Bootstrap against a NetBox in every state: empty, complete, drifted, adopted.
 
 use super::*;
 

@@ -205,13 +205,14 @@ fn collect(
 /// What the names with a dollar sign in the lists stand for.
 fn names(parameters: &Parameters) -> BTreeMap<String, Value> {
     let files: Vec<&str> = parameters.scripts.iter().map(|script| script.file.as_str()).collect();
-    let hashes: String = parameters.scripts.iter().map(|script| format!("{:.12} ", script.hash)).collect();
+    let hashes: Vec<String> =
+        parameters.scripts.iter().map(|script| format!("{:.12}", script.hash)).collect();
     let mut names = BTreeMap::from([
         ("$staged".to_owned(), json!(parameters.staged_status)),
         ("$device_statuses".to_owned(), json!(parameters.device_statuses)),
         ("$vm_statuses".to_owned(), json!(parameters.vm_statuses)),
         ("$script_files".to_owned(), json!(files)),
-        ("$script_hash".to_owned(), json!(hashes.trim())),
+        ("$script_hash".to_owned(), json!(hashes.join(" "))),
         ("$conditions".to_owned(), conditions(parameters.snapshot_conditions)),
     ]);
     if let Some(webhook) = &parameters.webhook {
