@@ -6,12 +6,18 @@
 //!
 //! A new source is one folder (`mod.rs` talks, `parse.rs` is pure) and three lines here.
 
+pub mod proxmox;
 pub mod record;
+pub mod routeros;
 pub mod run;
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{Collection, SourceName};
+use crate::transport::SecretError;
+use crate::transport::http::ClientError;
 
 pub use run::{Limits, check_all, collect_all};
 
@@ -47,5 +53,74 @@ impl Check {
     /// A check that failed.
     pub fn failed(what: impl Into<String>, why: impl Into<String>) -> Self {
         Self { what: what.into(), outcome: Err(why.into()) }
+    }
+}
+
+/// A source as the user configures it: one table of `[[source]]`, told apart by `type`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum SourceConfig {
+    /// MikroTik RouterOS.
+    RouterOs(routeros::Config),
+    /// Proxmox VE.
+    Proxmox(proxmox::Config),
+}
+
+impl SourceConfig {
+    /// The name that everything the source reports is attributed to.
+    pub const fn name(&self) -> &SourceName {
+        match self {
+            Self::RouterOs(config) => &config.name,
+            Self::Proxmox(config) => &config.name,
+        }
+    }
+
+    /// The source itself. Reads its secrets; connects to nothing.
+    pub fn build(&self) -> Result<Box<dyn Source>, SetupError> {
+        match self {
+            Self::RouterOs(config) => config.build(),
+            Self::Proxmox(config) => config.build(),
+        }
+    }
+}
+
+/// Why a source cannot be made from its configuration. All of them are the user's to fix.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// A password or token cannot be read.
+    #[error("source `{name}`")]
+    Secret {
+        /// The source.
+        name: SourceName,
+        /// Which file, and why.
+        #[source]
+        source: SecretError,
+    },
+    /// The TLS settings do not work.
+    #[error("source `{name}`")]
+    Client {
+        /// The source.
+        name: SourceName,
+        /// What is wrong with them.
+        #[source]
+        source: ClientError,
+    },
+    /// A value is not what it should be.
+    #[error("source `{name}`: {reason}")]
+    Invalid {
+        /// The source.
+        name: SourceName,
+        /// Which value, and what it should be.
+        reason: String,
+    },
+}
+
+impl SetupError {
+    fn secret(name: &SourceName, source: SecretError) -> Self {
+        Self::Secret { name: name.clone(), source }
+    }
+
+    fn client(name: &SourceName, source: ClientError) -> Self {
+        Self::Client { name: name.clone(), source }
     }
 }

@@ -1,0 +1,1 @@
+//! proxmox against a peer at the wire.

@@ -1,0 +1,1 @@
+//! routeros against a peer at the wire.
