@@ -1,5 +1,7 @@
 //! Surveyor: a companion service for NetBox.
 
+pub mod apply;
+pub mod clock;
 pub mod correlate;
 pub mod dns;
 pub mod http;

@@ -110,7 +110,7 @@ impl FromStr for MacAddr {
                 let parts: Vec<&str> = trimmed.split(separator).collect();
                 match parts.len() {
                     6 if parts.iter().all(|p| (1..=2).contains(&p.len())) => {
-                        parts.iter().map(|p| format!("{p:0>2}")).collect()
+                        parts.iter().flat_map(|p| [if p.len() == 1 { "0" } else { "" }, p]).collect()
                     }
                     // HP prints `001122-334455`, Huawei `0011-2233-4455`.
                     2 if parts.iter().all(|p| p.len() == 6) => parts.concat(),

@@ -2,6 +2,7 @@
 
 pub mod http;
 pub mod secret;
+pub mod ssh;
 pub mod tls;
 
 pub use secret::{Secret, SecretError, read_secret_file};
