@@ -6,6 +6,8 @@
 //!
 //! A new source is one folder (`mod.rs` talks, `parse.rs` is pure) and three lines here.
 
+#[cfg(test)]
+mod peer;
 pub mod proxmox;
 pub mod record;
 pub mod routeros;
@@ -122,5 +124,52 @@ impl SetupError {
 
     fn client(name: &SourceName, source: ClientError) -> Self {
         Self::Client { name: name.clone(), source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(config: serde_json::Value) -> String {
+        serde_json::from_value::<SourceConfig>(config).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_source_is_told_by_its_type_and_unknown_keys_are_named() {
+        let router: SourceConfig = serde_json::from_value(serde_json::json!({
+            "name": "router1", "type": "routeros", "address": "192.0.2.1", "username": "surveyor",
+            "password_file": "/run/secrets/router1", "tls": "verify",
+        }))
+        .unwrap();
+        assert_eq!(router.name().as_str(), "router1");
+        let again: SourceConfig = serde_json::from_value(serde_json::to_value(&router).unwrap()).unwrap();
+        assert_eq!(router, again);
+
+        let cluster = serde_json::json!({
+            "name": "pve", "type": "proxmox", "url": "https://pve.example.org:8006", "token_id": "surveyor@pve!ro",
+            "token_secret_file": "/run/secrets/pve", "tls": format!("sha256:{}", "ab".repeat(32)), "cluster": "lab",
+        });
+        assert_eq!(serde_json::from_value::<SourceConfig>(cluster).unwrap().name().as_str(), "pve");
+
+        let stray = refusal(serde_json::json!({
+            "name": "r", "type": "routeros", "address": "r", "username": "u", "password_file": "p", "pasword": "x",
+        }));
+        assert!(stray.contains("unknown field `pasword`"), "{stray}");
+        assert!(
+            refusal(serde_json::json!({"name": "r", "type": "router"})).contains("unknown variant `router`")
+        );
+    }
+
+    #[test]
+    fn a_missing_secret_is_said_when_the_source_is_made() {
+        let config: SourceConfig = serde_json::from_value(serde_json::json!({
+            "name": "r", "type": "routeros", "address": "r", "username": "u", "password_file": "/nonexistent/p",
+            "tls": "insecure",
+        }))
+        .unwrap();
+        let Err(error) = config.build() else { panic!("it was made") };
+        let text = format!("{:#}", anyhow::Error::from(error));
+        assert!(text.starts_with("source `r`: secret file `/nonexistent/p` does not exist; hint:"), "{text}");
     }
 }
