@@ -292,11 +292,7 @@ impl Execution<'_> {
         let ids: Vec<String> =
             (0..self.plans.len()).filter(stopped).flat_map(|plan| self.receipts[plan].clone()).collect();
         let now = self.executor.clock.now();
-        self.executor
-            .store
-            .drop_planned(&ids, "its plan was stopped", now)
-            .await
-            .context("cannot commit the receipts")?;
+        self.executor.store.drop_planned(&ids, now).await.context("cannot commit the receipts")?;
         Ok(())
     }
 }

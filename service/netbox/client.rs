@@ -207,7 +207,11 @@ impl Client {
     }
 
     /// The first row only: the newest, with `ordering`.
-    pub async fn first<K, V>(&self, endpoint: impl Into<Endpoint>, query: &[(K, V)]) -> Result<Vec<Value>, Error>
+    pub async fn first<K, V>(
+        &self,
+        endpoint: impl Into<Endpoint>,
+        query: &[(K, V)],
+    ) -> Result<Vec<Value>, Error>
     where
         K: AsRef<str> + Sync,
         V: AsRef<str> + Sync,

@@ -37,7 +37,9 @@ fn claims(step: &Step) -> Vec<Claim> {
     let Step::Create { kind, fields, .. } = step else { return Vec::new() };
     let text = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_lowercase);
     match kind {
-        ObjectKind::Cable => ["a_terminations", "b_terminations"].iter().filter_map(|end| port(fields, end)).collect(),
+        ObjectKind::Cable => {
+            ["a_terminations", "b_terminations"].iter().filter_map(|end| port(fields, end)).collect()
+        }
         ObjectKind::IpAddress => {
             let address = text("address").and_then(|net| net.split('/').next().map(str::to_owned));
             address.map(Claim::Address).into_iter().chain(text("dns_name").map(Claim::DnsName)).collect()
@@ -71,7 +73,9 @@ mod tests {
 
     #[test]
     fn the_later_of_two_waits() {
-        for (address, name, port) in [("192.0.2.1/25", "b", 2), ("192.0.2.2/24", "A", 2), ("192.0.2.2/24", "b", 1)] {
+        for (address, name, port) in
+            [("192.0.2.1/25", "b", 2), ("192.0.2.2/24", "A", 2), ("192.0.2.2/24", "b", 1)]
+        {
             let mut plans = vec![plan("x", "192.0.2.1/24", "a", 1), plan("y", address, name, port)];
             assert_eq!(put_off(&mut plans), 1, "{address} {name} {port}");
             assert_eq!(plans[0].object, "x");

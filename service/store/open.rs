@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::AssertSqlSafe;
 
-use super::pool::{MAX_PARAMETERS, in_transaction, list, with_pool};
+use super::pool::{in_transaction, list, with_pool};
 use super::{Store, StoreError};
 use crate::model::Timestamp;
 
@@ -27,9 +27,10 @@ impl Store {
         reason: &str,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
+        let per_statement = self.pool().rows_per_statement(1).saturating_sub(2).max(1);
         in_transaction!(self, "drop planned steps", |tx| {
             let mut dropped = 0;
-            for chunk in values.chunks(MAX_PARAMETERS - 2) {
+            for chunk in values.chunks(per_statement) {
                 let sql = format!(
                     "update receipt set state = 'dropped', reason = $1, updated_at = $2 \
                      where {column} in ({}) and state = 'planned'",

@@ -65,15 +65,18 @@ impl Held {
     pub fn is_complete(&self) -> bool {
         self.waiting.is_empty()
             && self.servers.iter().all(|server| server.error.is_none() && server.refused.is_empty())
-            && self.done.iter().all(|done| {
-                done.failed.is_none() && done.unsettled.is_none() && done.plan.refused.is_empty()
-            })
+            && self
+                .done
+                .iter()
+                .all(|done| done.failed.is_none() && done.unsettled.is_none() && done.plan.refused.is_empty())
     }
 }
 
 /// The plans are not the ones that were expected.
 #[derive(Debug, thiserror::Error)]
-#[error("the plan is now `{found}`, not `{expected}`: something changed since it was printed; nothing was written")]
+#[error(
+    "the plan is now `{found}`, not `{expected}`: something changed since it was printed; nothing was written"
+)]
 pub struct Unexpected {
     /// Hash given.
     pub expected: String,
@@ -113,14 +116,23 @@ impl Service {
         plans.retain(|plan| !plan.is_empty());
         let overall: Vec<String> = plans.iter().map(Plan::hash).collect();
         if first {
-            held.hash = if let [one] = overall.as_slice() { one.clone() } else { crate::plan::stage::short_hash(&overall.join("\n")) };
+            held.hash = if let [one] = overall.as_slice() {
+                one.clone()
+            } else {
+                crate::plan::stage::short_hash(&overall.join("\n"))
+            };
             if let Some(expected) = approvals.expect.as_ref().filter(|expected| **expected != held.hash) {
                 let found = held.hash.clone();
                 return Err(Unexpected { expected: expected.clone(), found }.into());
             }
         }
         if !approvals.write {
-            held.done.extend(plans.into_iter().map(|plan| Done { plan, done: 0, failed: None, unsettled: None }));
+            held.done.extend(plans.into_iter().map(|plan| Done {
+                plan,
+                done: 0,
+                failed: None,
+                unsettled: None,
+            }));
             let push = if approvals.push == Push::Skip { Push::Skip } else { Push::DryRun };
             held.servers = self.push_names(&view, push).await;
             return Ok(deferred);
@@ -132,7 +144,13 @@ impl Service {
     }
 
     /// Executes: effects, then DNS, then the journal and the state; what failed is written down too.
-    async fn run(&self, plans: Vec<Plan>, view: &View, approvals: &Approvals, held: &mut Held) -> anyhow::Result<()> {
+    async fn run(
+        &self,
+        plans: Vec<Plan>,
+        view: &View,
+        approvals: &Approvals,
+        held: &mut Held,
+    ) -> anyhow::Result<()> {
         let executor = self.executor("apply");
         let mut execution = executor.begin(plans).await?;
         execution.advance(Phase::Attributes).await?;
@@ -140,7 +158,9 @@ impl Service {
             let fresh = if execution.plans().is_empty() {
                 view.clone()
             } else {
-                view::read_addresses(&self.clients.stager, view.clone()).await.context("cannot read addresses")?
+                view::read_addresses(&self.clients.stager, view.clone())
+                    .await
+                    .context("cannot read addresses")?
             };
             held.servers = self.push_names(&fresh, Push::Now).await;
             let failed: Vec<String> = held
@@ -201,8 +221,7 @@ impl Service {
     ) -> anyhow::Result<Vec<Plan>> {
         let now = self.now();
         let seen = self.last_seen().await?;
-        let foreign =
-            if approvals.push == Push::Skip { Vec::new() } else { self.foreign_records().await };
+        let foreign = if approvals.push == Push::Skip { Vec::new() } else { self.foreign_records().await };
         let context = materialize::Context { view, now, seen: &seen, foreign: &foreign };
         let mut plans = Vec::new();
         for machine in view.machines.iter().filter(|machine| in_scope(&approvals.scope, machine.object)) {
@@ -234,9 +253,12 @@ impl Service {
                 (_, true) if state == "rolled-back" => plans.push(again(machine, ours)),
                 (_, true) => {}
                 (decision, false) => {
-                    let is_open = !matches!(state, "applied" | "rolled-back" | "retired" | "drifted" | "stale");
+                    let is_open =
+                        !matches!(state, "applied" | "rolled-back" | "retired" | "drifted" | "stale");
                     let is_wanted = is_open || decision == "accept";
-                    let is_due = approvals.scope != Scope::All || state != "failed" || self.is_due(machine.object, now);
+                    let is_due = approvals.scope != Scope::All
+                        || state != "failed"
+                        || self.is_due(machine.object, now);
                     if machine.status == "active" && ours.id.is_some() && is_wanted && is_due {
                         plans.push(materialize(machine, &context));
                     }
@@ -271,14 +293,19 @@ impl Service {
             if cable.status == "planned" && matches!(decision, "reject" | "ignore") {
                 match self.decided_by(object, "surveyor_decision", decision, own).await? {
                     Some(by) => plans.push(reject::reject_cable(cable, &by, view, now)),
-                    None => held.disregarded.push(format!("{object}: nobody but Surveyor itself set the decision")),
+                    None => held
+                        .disregarded
+                        .push(format!("{object}: nobody but Surveyor itself set the decision")),
                 }
             }
             let state = cable.ours.state.as_deref().unwrap_or_default();
-            if cable.status == "connected" && state != "applied" && !cable.a.is_empty() && !cable.b.is_empty() {
+            if cable.status == "connected" && state != "applied" && !cable.a.is_empty() && !cable.b.is_empty()
+            {
                 match self.decided_by(object, "status", "connected", own).await? {
                     Some(by) => plans.push(connected(object, &cable.ours, &cable.label, &by, now)),
-                    None => held.disregarded.push(format!("{object}: nobody but Surveyor itself connected it")),
+                    None => {
+                        held.disregarded.push(format!("{object}: nobody but Surveyor itself connected it"))
+                    }
                 }
             }
         }
@@ -308,7 +335,10 @@ impl Service {
         cursor.advance(&news);
         // The place is kept one look behind: if this run is cut short, the next one sees the same deletions.
         if let Some(place) = cursor.to_text().filter(|_| plans.is_empty()) {
-            self.store.set_cursor(DELETIONS, &place).await.context("cannot keep the place in the change log")?;
+            self.store
+                .set_cursor(DELETIONS, &place)
+                .await
+                .context("cannot keep the place in the change log")?;
         }
         Ok(plans)
     }
@@ -383,7 +413,8 @@ fn is_interesting(machine: &Machine, view: &View, scope: &Scope) -> bool {
     }
     let Some(ours) = machine.ours.as_ref().filter(|_| machine.has_tag(TAG)) else { return false };
     let decided = ours.decision.as_deref().is_some_and(|decision| !decision.is_empty());
-    let open = machine.status == "active" && !matches!(ours.state.as_deref(), Some("applied" | "rolled-back"));
+    let open =
+        machine.status == "active" && !matches!(ours.state.as_deref(), Some("applied" | "rolled-back"));
     let again = machine.status == view.defaults.staged && ours.state.as_deref() == Some("rolled-back");
     decided || open || again
 }
@@ -392,7 +423,8 @@ fn is_interesting(machine: &Machine, view: &View, scope: &Scope) -> bool {
 fn again(machine: &Machine, ours: &Ours) -> Plan {
     let mut plan = Plan::new(materialize::title_identity(machine), machine.title(), Cause::Stage);
     plan.netbox = Some(machine.object);
-    let custom = |state: &str| Fields::from([("custom_fields".to_owned(), json!({ "surveyor_state": state }))]);
+    let custom =
+        |state: &str| Fields::from([("custom_fields".to_owned(), json!({ "surveyor_state": state }))]);
     let step = Step::Change {
         kind: machine.object.kind,
         target: Target::Id(machine.object.id),

@@ -123,7 +123,9 @@ impl Service {
             ("fields", "id,time,user_name,action,prechange_data,postchange_data".to_owned()),
         ];
         let mut rows = self.clients.stager.list(CHANGES, &query).await?;
-        rows.sort_by_key(|row| std::cmp::Reverse((text_of(row, "time").and_then(Timestamp::parse), id_of(row))));
+        rows.sort_by_key(|row| {
+            std::cmp::Reverse((text_of(row, "time").and_then(Timestamp::parse), id_of(row)))
+        });
         for row in &rows {
             let at = |moment: &str| row.get(moment).and_then(|data| field_of(data, field));
             let (before, after) = (at("prechange_data"), at("postchange_data"));
@@ -150,7 +152,9 @@ impl Service {
         let change = self.clients.stager.get(CHANGES, row).await?;
         let Some(data) = change.get("prechange_data") else { return Ok(None) };
         let custom = |name: &str| data.get("custom_fields").and_then(|fields| fields.get(name));
-        let Some(identity) = custom("surveyor_id").and_then(Value::as_str).map(str::to_owned) else { return Ok(None) };
+        let Some(identity) = custom("surveyor_id").and_then(Value::as_str).map(str::to_owned) else {
+            return Ok(None);
+        };
         let is_candidate = ["staged", self.settings.wishes.staged.as_str(), "planned"]
             .contains(&text_of(data, "status").unwrap_or_default());
         let is_tagged = data.get("tags").and_then(Value::as_array).is_some_and(|tags| {
@@ -167,14 +171,24 @@ impl Service {
             .filter_map(|name| name.strip_prefix("mac:")?.parse().ok())
             .collect();
         let title = text_of(data, "name").or_else(|| text_of(data, "label")).unwrap_or(&identity).to_owned();
-        let memory =
-            Memory { identity, decision: "ignore".to_owned(), until: Some(snooze_until), by: by.to_owned(), at: now, macs };
+        let memory = Memory {
+            identity,
+            decision: "ignore".to_owned(),
+            until: Some(snooze_until),
+            by: by.to_owned(),
+            at: now,
+            macs,
+        };
         Ok(Some((memory, title)))
     }
 }
 
 /// A plain field, or a custom field of ours, of a serialized object.
 fn field_of(data: &Value, field: &str) -> Option<String> {
-    let value = if field.starts_with("surveyor_") { data.get("custom_fields")?.get(field)? } else { data.get(field)? };
+    let value = if field.starts_with("surveyor_") {
+        data.get("custom_fields")?.get(field)?
+    } else {
+        data.get(field)?
+    };
     value.as_str().map(str::to_owned)
 }

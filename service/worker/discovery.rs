@@ -49,8 +49,11 @@ pub(super) fn uplinks(devices: &[(String, ObjectRef)], view: &View) -> BTreeSet<
         .iter()
         .flat_map(|(name, object)| {
             view.interfaces_of(*object)
-                .filter(|interface| interface.peers.iter().any(|peer| known.contains(peer) && peer != object))
+                .filter(|interface| {
+                    interface.peers.iter().any(|peer| known.contains(peer) && *peer != interface.machine)
+                })
                 .map(|interface| (name.clone(), interface.name.clone()))
+                .collect::<Vec<_>>()
         })
         .collect()
 }

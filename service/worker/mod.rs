@@ -28,7 +28,7 @@ pub use approval::{Approvals, Held, Scope};
 pub use discovery::{correlate, known};
 pub use names::{Push, Server};
 pub use serve::{Schedule, serve};
-pub use staging::{Staged, StageMode};
+pub use staging::{StageMode, Staged};
 
 /// What the worker is told by the configuration.
 #[derive(Debug, Clone)]
@@ -102,7 +102,11 @@ impl Service {
     }
 
     /// [`Self::stage`], while nothing else writes.
-    pub async fn stage_exclusively(&self, collections: &[Collection], mode: StageMode) -> anyhow::Result<Staged> {
+    pub async fn stage_exclusively(
+        &self,
+        collections: &[Collection],
+        mode: StageMode,
+    ) -> anyhow::Result<Staged> {
         let _claim = self.store.claim_writing().await.context("cannot get the right to write")?;
         self.stage(collections, mode).await
     }
@@ -153,7 +157,9 @@ impl Service {
 
     /// Adds the interfaces of these machines to the view.
     async fn with_interfaces(&self, view: View, machines: &BTreeSet<ObjectRef>) -> anyhow::Result<View> {
-        view::read_interfaces(&self.clients.stager, view, machines).await.context("cannot read interfaces from NetBox")
+        view::read_interfaces(&self.clients.stager, view, machines)
+            .await
+            .context("cannot read interfaces from NetBox")
     }
 
     /// Leaves out plans whose last write has no answer yet, and settles those whose effect is there.

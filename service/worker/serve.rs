@@ -19,7 +19,7 @@ use crate::source::{Limits, Source, collect_all};
 /// Webhooks of one bulk edit arrive over some moments; one run takes them all.
 const DEBOUNCE: Duration = Duration::from_millis(200);
 /// Hints taken from the inbox at once.
-const HINTS: u32 = 1000;
+const HINTS: usize = 1000;
 /// How long taken hints are ours.
 const HINT_LEASE_MS: i64 = 60_000;
 /// How long hints and settled receipts are kept.
@@ -84,7 +84,9 @@ async fn approve_loop(service: Arc<Service>, schedule: Schedule, wake: Arc<Notif
         match round(&service, &mut cursor, is_woken || is_full, &holder).await {
             Ok(()) if is_full => last_full = Some(Instant::now()),
             Ok(()) => {}
-            Err(error) => tracing::error!(error = format!("{error:#}"), "approval run failed; it is tried again"),
+            Err(error) => {
+                tracing::error!(error = format!("{error:#}"), "approval run failed; it is tried again")
+            }
         }
     }
 }
@@ -92,9 +94,11 @@ async fn approve_loop(service: Arc<Service>, schedule: Schedule, wake: Arc<Notif
 /// One look: the inbox is emptied, and if anything may have changed, everything that was decided is done.
 async fn round(service: &Service, cursor: &mut Cursor, force: bool, holder: &str) -> anyhow::Result<()> {
     let now = service.now();
-    let hints = service.store.take(holder, HINTS, HINT_LEASE_MS, now).await.context("cannot read the inbox")?;
+    let hints =
+        service.store.take(holder, HINTS, HINT_LEASE_MS, now).await.context("cannot read the inbox")?;
     let own = service.own_users_cached().await.context("cannot ask NetBox who we are")?;
-    let news = changes::since(&service.clients.stager, cursor, &own).await.context("cannot read the change log")?;
+    let news =
+        changes::since(&service.clients.stager, cursor, &own).await.context("cannot read the change log")?;
     if force || news.anything || !hints.is_empty() || service.has_due_failures(now) || service.has_waiting() {
         let held = service.approve_exclusively(&everything()).await?;
         log_held(&held);
@@ -125,7 +129,12 @@ fn log_staged(staged: &Staged) {
         "discovery run done"
     );
     for gap in &staged.discovery.gaps {
-        tracing::warn!(source.name = gap.source.as_str(), facts = gap.facts.as_str(), reason = gap.reason, "gap");
+        tracing::warn!(
+            source.name = gap.source.as_str(),
+            facts = gap.facts.as_str(),
+            reason = gap.reason,
+            "gap"
+        );
     }
     for done in staged.done.iter().filter(|done| done.failed.is_some()) {
         tracing::warn!(plan.object = done.plan.object, error = done.failed, "not staged");
@@ -136,7 +145,12 @@ fn log_held(held: &Held) {
     for done in &held.done {
         let reasons: Vec<&str> = done.plan.refused.iter().map(|refusal| refusal.reason.as_str()).collect();
         match &done.failed {
-            Some(error) => tracing::warn!(plan.object = done.plan.object, plan.title = done.plan.title, error, "plan failed"),
+            Some(error) => tracing::warn!(
+                plan.object = done.plan.object,
+                plan.title = done.plan.title,
+                error,
+                "plan failed"
+            ),
             None => tracing::info!(
                 plan.object = done.plan.object,
                 plan.title = done.plan.title,
@@ -149,7 +163,11 @@ fn log_held(held: &Held) {
     }
     for server in &held.servers {
         match &server.error {
-            Some(error) => tracing::warn!(dns.server = server.name, error, "DNS push failed; the server keeps what it had"),
+            Some(error) => tracing::warn!(
+                dns.server = server.name,
+                error,
+                "DNS push failed; the server keeps what it had"
+            ),
             None if server.pushed => {
                 tracing::info!(dns.server = server.name, changes = server.changes.len(), "DNS push done");
             }

@@ -89,10 +89,8 @@ impl Service {
         let plans = std::mem::take(&mut staging.plans);
         let mut staged = Staged { discovery, staging, ..Staged::default() };
         if mode == StageMode::DryRun {
-            staged.done = plans
-                .into_iter()
-                .map(|plan| Done { plan, done: 0, failed: None, unsettled: None })
-                .collect();
+            staged.done =
+                plans.into_iter().map(|plan| Done { plan, done: 0, failed: None, unsettled: None }).collect();
         } else {
             let (ready, waiting) = self.settled(plans, &["stager"]).await?;
             staged.waiting = waiting;
@@ -142,8 +140,9 @@ impl Service {
             for candidate in &mut discovery.candidates {
                 let streak = streaks.get(candidate.identity.as_str()).copied().unwrap_or_default();
                 if streak < STEADY_RUNS && candidate.evidence_only.is_none() {
-                    candidate.evidence_only =
-                        Some("seen like this for the first time: proposed when the next run agrees".to_owned());
+                    candidate.evidence_only = Some(
+                        "seen like this for the first time: proposed when the next run agrees".to_owned(),
+                    );
                 }
             }
         }
