@@ -1,0 +1,5 @@
+//! Correlation on small networks written as text, on random lawful networks, and on recordings.
+
+mod net;
+
+mod attachment;
