@@ -133,14 +133,14 @@ impl Config {
             let place = if place == "." { String::new() } else { format!(" at `{place}`") };
             ConfigError::one(format!("`{}`{place}: {}", path.display(), error.into_inner()))
         })?;
-        Self::check(file, path.parent().unwrap_or_else(|| Path::new("")))
+        Self::check(file)
     }
 
     /// Checks everything and lists all faults.
-    fn check(file: File, folder: &Path) -> Result<Self, ConfigError> {
+    fn check(file: File) -> Result<Self, ConfigError> {
         let mut faults = Vec::new();
-        let netbox = file.netbox.map(|netbox| check_netbox(netbox, folder, &mut faults));
-        let webhook = file.webhook.and_then(|webhook| check_webhook(webhook, folder, &mut faults));
+        let netbox = file.netbox.map(|netbox| check_netbox(netbox, &mut faults));
+        let webhook = file.webhook.and_then(|webhook| check_webhook(webhook, &mut faults));
         let mut names = std::collections::BTreeSet::new();
         for source in &file.source {
             if !names.insert(source.name().clone()) {
@@ -181,7 +181,7 @@ impl Config {
         let dns = file.dns.map(|dns| Dns {
             zone: dns.zone,
             ttl: dns.ttl,
-            unbound: dns.unbound.into_iter().map(|server| server.relative_to(folder)).collect(),
+            unbound: dns.unbound,
         });
         if !faults.is_empty() {
             return Err(ConfigError { faults });
@@ -251,10 +251,10 @@ pub fn read_secret(key: &str, file: &Path) -> Result<Secret, ConfigError> {
     read_secret_file(file).map_err(|error| ConfigError::one(format!("`{key}`: {}", crate::worker::chain(&error))))
 }
 
-fn check_netbox(netbox: file::NetBox, folder: &Path, faults: &mut Vec<String>) -> NetBox {
-    let one = netbox.token_file.map(|file| folder.join(file));
-    let stager = netbox.stager_token_file.map(|file| folder.join(file)).or_else(|| one.clone());
-    let materializer = netbox.materializer_token_file.map(|file| folder.join(file)).or(one);
+fn check_netbox(netbox: file::NetBox, faults: &mut Vec<String>) -> NetBox {
+    let one = netbox.token_file;
+    let stager = netbox.stager_token_file.or_else(|| one.clone());
+    let materializer = netbox.materializer_token_file.or(one);
     if stager.is_none() || materializer.is_none() {
         faults.push(
             "`netbox.stager_token_file` and `netbox.materializer_token_file` (or `netbox.token_file` for both) are missing"
@@ -269,14 +269,14 @@ fn check_netbox(netbox: file::NetBox, folder: &Path, faults: &mut Vec<String>) -
         stager_token_file: stager.unwrap_or_default(),
         materializer_token_file: materializer.unwrap_or_default(),
         tls: netbox.tls,
-        ca_file: netbox.ca_file.map(|file| folder.join(file)),
+        ca_file: netbox.ca_file,
         timeout: Duration::from_secs(netbox.timeout_seconds.max(1)),
         settle_after: Duration::from_secs(netbox.settle_after_seconds),
         page_size: netbox.page_size.clamp(1, 1000),
     }
 }
 
-fn check_webhook(webhook: file::Webhook, folder: &Path, faults: &mut Vec<String>) -> Option<Webhook> {
+fn check_webhook(webhook: file::Webhook, faults: &mut Vec<String>) -> Option<Webhook> {
     let mut secret_files: Vec<PathBuf> = webhook.secret_file.into_iter().collect();
     secret_files.extend(webhook.more_secret_files);
     if secret_files.is_empty() {
@@ -292,6 +292,6 @@ fn check_webhook(webhook: file::Webhook, folder: &Path, faults: &mut Vec<String>
     Some(Webhook {
         listen,
         public_url: webhook.public_url.unwrap_or_else(|| format!("http://{listen}{}", crate::http::WEBHOOK_PATH)),
-        secret_files: secret_files.into_iter().map(|file| folder.join(file)).collect(),
+        secret_files,
     })
 }

@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod clock;
+pub mod config;
 pub mod correlate;
 pub mod dns;
 pub mod http;

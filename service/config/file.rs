@@ -13,7 +13,7 @@ use crate::source::SourceConfig;
 use crate::source::snmp::Credentials;
 use crate::transport::TlsMode;
 
-/// `surveyor.toml`. Relative paths are relative to the folder of this file.
+/// `surveyor.toml`. Relative paths are relative to the working directory.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct File {

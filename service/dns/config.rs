@@ -11,7 +11,7 @@ use crate::transport::ssh::SshTarget;
 const DEFAULT_TIMEOUT_SECONDS: u64 = 15;
 
 /// One `[[dns.unbound]]` of the configuration.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UnboundConfig {
     /// What it is called in plans and messages.

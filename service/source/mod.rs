@@ -12,6 +12,7 @@ pub mod proxmox;
 pub mod record;
 pub mod routeros;
 pub mod run;
+pub mod snmp;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -66,6 +67,8 @@ pub enum SourceConfig {
     RouterOs(routeros::Config),
     /// Proxmox VE.
     Proxmox(proxmox::Config),
+    /// A switch, router or anything else with an SNMP agent.
+    Snmp(snmp::Config),
 }
 
 impl SourceConfig {
@@ -74,14 +77,24 @@ impl SourceConfig {
         match self {
             Self::RouterOs(config) => &config.name,
             Self::Proxmox(config) => &config.name,
+            Self::Snmp(config) => &config.name,
         }
     }
 
-    /// The source itself. Reads its secrets; connects to nothing.
-    pub fn build(&self) -> Result<Box<dyn Source>, SetupError> {
+    /// The source itself, with the credentials that it names. Reads its secrets; connects to nothing.
+    pub fn build(&self, credentials: &[snmp::Credentials]) -> Result<Box<dyn Source>, SetupError> {
         match self {
             Self::RouterOs(config) => config.build(),
             Self::Proxmox(config) => config.build(),
+            Self::Snmp(config) => {
+                let found = credentials.iter().find(|known| known.name == config.credentials);
+                let named = found.ok_or_else(|| SetupError::Credentials {
+                    name: config.name.clone(),
+                    wanted: config.credentials.clone(),
+                    known: credentials.iter().map(|known| known.name.as_str()).collect::<Vec<_>>().join(", "),
+                })?;
+                config.clone().build(named).map_err(SetupError::Snmp)
+            }
         }
     }
 }
@@ -89,6 +102,19 @@ impl SourceConfig {
 /// Why a source cannot be made from its configuration. All of them are the user's to fix.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
+    /// No `[[credentials]]` entry has the name.
+    #[error("source `{name}`: there are no credentials `{wanted}` (hint: `[[credentials]]` has: {known})")]
+    Credentials {
+        /// The source.
+        name: SourceName,
+        /// What it names.
+        wanted: String,
+        /// What there is.
+        known: String,
+    },
+    /// An SNMP source.
+    #[error(transparent)]
+    Snmp(#[from] snmp::ConfigError),
     /// A password or token cannot be read.
     #[error("source `{name}`")]
     Secret {

@@ -24,8 +24,9 @@ use crate::plan::stage::Policy;
 use crate::plan::{Plan, View};
 use crate::store::Store;
 
-pub use approval::{Approvals, Held, Scope};
+pub use approval::{Approvals, Held, Scope, Unexpected};
 pub use discovery::{correlate, known};
+pub(crate) use names::chain;
 pub use names::{Push, Server};
 pub use serve::{Schedule, serve};
 pub use staging::{StageMode, Staged};

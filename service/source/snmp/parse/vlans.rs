@@ -1,0 +1,131 @@
+//! From the forwarding database id in dot1qTpFdbTable's index to the VLAN. RFC 4363 leaves the id to the agent: most use
+//! the VLAN id, some an ordinal, some one database for several VLANs, Junos something of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::source::snmp::column::Column;
+use crate::source::snmp::walk::Walk;
+
+/// The highest VLAN id (IEEE 802.1Q 9.6).
+const MAX_VLAN: u32 = 4094;
+
+/// Which VLAN a forwarding database id stands for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Vlans {
+    vlans_of: BTreeMap<u32, BTreeSet<u16>>,
+    /// The agent publishes a map: ids that are not in it stand for no known VLAN, unless every id is its own VLAN.
+    is_mapped: bool,
+    /// Junos with Enhanced Layer 2 Software: row number to tag; the id is the row number in the upper 16 bits.
+    l2ald_tags: BTreeMap<u32, u16>,
+}
+
+impl Vlans {
+    /// Reads the maps a device publishes.
+    pub(crate) fn read(walk: &Walk) -> Self {
+        let tags = |column| {
+            walk.rows(column)
+                .iter()
+                .filter_map(|row| Some((*row.index.last()?, vlan(row.value.unsigned()?)?)))
+                .collect::<BTreeMap<u32, u16>>()
+        };
+        let mut vlans_of: BTreeMap<u32, BTreeSet<u16>> = BTreeMap::new();
+        // [timeMark.vid], or [vid] from agents that leave the mark out.
+        for row in walk.rows(Column::VlanFdbId) {
+            if let (Some(vid), Some(fdb_id)) =
+                (row.index.last().copied().and_then(vlan), row.value.unsigned())
+            {
+                vlans_of.entry(fdb_id).or_default().insert(vid);
+            }
+        }
+        let l2ald_tags = tags(Column::L2aldVlanTag);
+        for row in walk.rows(Column::L2aldVlanFdbId) {
+            let tag = row.index.last().and_then(|number| l2ald_tags.get(number));
+            if let (Some(tag), Some(fdb_id)) = (tag, row.value.unsigned()) {
+                vlans_of.entry(fdb_id).or_default().insert(*tag);
+            }
+        }
+        // Junos before that: the id is the VLAN's number in jnxExVlanTable.
+        for (number, tag) in tags(Column::ExVlanTag) {
+            vlans_of.entry(number).or_default().insert(tag);
+        }
+        Self { is_mapped: !vlans_of.is_empty(), vlans_of, l2ald_tags }
+    }
+
+    /// The VLAN of a forwarding database, if it is known and only one.
+    pub(crate) fn vlan(&self, fdb_id: u32) -> Option<u16> {
+        if let Some(vlans) = self.vlans_of.get(&fdb_id) {
+            return match vlans.len() {
+                1 => vlans.first().copied(),
+                _ => None,
+            };
+        }
+        if let Some(tag) = (fdb_id & 0xffff == 0).then(|| self.l2ald_tags.get(&(fdb_id >> 16))).flatten() {
+            return Some(*tag);
+        }
+        let ids_are_vlans = || {
+            self.vlans_of
+                .iter()
+                .all(|(fdb_id, vlans)| vlans.len() == 1 && vlans.first().copied() == vlan(*fdb_id))
+        };
+        if self.is_mapped && !ids_are_vlans() { None } else { vlan(fdb_id) }
+    }
+}
+
+/// The number as a VLAN id, if it is one.
+pub(crate) fn vlan(number: u32) -> Option<u16> {
+    (1..=MAX_VLAN).contains(&number).then(|| u16::try_from(number).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::snmp::walk::Value;
+
+    fn vlans(rows: &[(Column, &[u32], i64)]) -> Vlans {
+        let mut walk = Walk::default();
+        for (column, index, value) in rows {
+            walk.push(*column, index.to_vec(), Value::Number(*value));
+        }
+        Vlans::read(&walk)
+    }
+
+    #[test]
+    fn without_a_map_the_id_is_the_vlan() {
+        let vlans = vlans(&[]);
+        assert_eq!(vlans.vlan(10), Some(10));
+        assert_eq!(vlans.vlan(0), None);
+        assert_eq!(vlans.vlan(4095), None);
+        assert_eq!(vlans.vlan(262_144), None);
+    }
+
+    #[test]
+    fn ordinals_are_mapped() {
+        let vlans = vlans(&[(Column::VlanFdbId, &[0, 1], 1), (Column::VlanFdbId, &[0, 252], 3)]);
+        assert_eq!(vlans.vlan(3), Some(252));
+        assert_eq!(vlans.vlan(2), None, "ids are ordinals here, so 2 is not VLAN 2");
+    }
+
+    #[test]
+    fn a_shared_database_is_no_vlan() {
+        let vlans = vlans(&[(Column::VlanFdbId, &[0, 10], 1), (Column::VlanFdbId, &[0, 20], 1)]);
+        assert_eq!(vlans.vlan(1), None);
+    }
+
+    #[test]
+    fn a_vlan_missing_from_an_identity_map_is_itself() {
+        let vlans = vlans(&[(Column::VlanFdbId, &[0, 10], 10), (Column::VlanFdbId, &[0, 20], 20)]);
+        assert_eq!(vlans.vlan(30), Some(30));
+    }
+
+    #[test]
+    fn junos_ids_are_mapped_by_either_table() {
+        let els = vlans(&[(Column::L2aldVlanTag, &[4], 23), (Column::L2aldVlanTag, &[5], 4002)]);
+        assert_eq!(els.vlan(262_144), Some(23));
+        assert_eq!(els.vlan(327_680), Some(4002));
+        assert_eq!(els.vlan(393_216), None);
+        let named = vlans(&[(Column::L2aldVlanTag, &[4], 23), (Column::L2aldVlanFdbId, &[4], 70_000)]);
+        assert_eq!(named.vlan(70_000), Some(23));
+        let ex = vlans(&[(Column::ExVlanTag, &[3], 120)]);
+        assert_eq!(ex.vlan(3), Some(120));
+    }
+}
