@@ -124,10 +124,15 @@ impl Config {
         let layers = config::Config::builder()
             .add_source(config::File::from(path).format(config::FileFormat::Toml))
             .add_source(
-                config::Environment::with_prefix("SURVEYOR").prefix_separator("__").separator("__").try_parsing(true),
+                config::Environment::with_prefix("SURVEYOR")
+                    .prefix_separator("__")
+                    .separator("__")
+                    .try_parsing(true),
             )
             .build()
-            .map_err(|error| ConfigError::one(format!("cannot read the configuration `{}`: {error}", path.display())))?;
+            .map_err(|error| {
+                ConfigError::one(format!("cannot read the configuration `{}`: {error}", path.display()))
+            })?;
         let file: File = serde_path_to_error::deserialize(layers).map_err(|error| {
             let place = error.path().to_string();
             let place = if place == "." { String::new() } else { format!(" at `{place}`") };
@@ -164,7 +169,10 @@ impl Config {
             zone: file.dns.as_ref().map(|dns| dns.zone.to_string()),
         };
         if netbox.is_some() && wishes.site.is_empty() {
-            faults.push("`defaults.site` is missing: name the slug of the NetBox site that new devices belong to".to_owned());
+            faults.push(
+                "`defaults.site` is missing: name the slug of the NetBox site that new devices belong to"
+                    .to_owned(),
+            );
         }
         for class in [Class::Server, Class::Workstation, Class::Iot, Class::Network, Class::Unknown] {
             let role = file.defaults.roles.get(&class).unwrap_or(&file.defaults.role);
@@ -174,15 +182,14 @@ impl Config {
         }
         let policy = Policy {
             max_new: file.stage.max_new,
-            admission: crate::plan::stage::Admission { include: file.stage.include, exclude: file.stage.exclude },
+            admission: crate::plan::stage::Admission {
+                include: file.stage.include,
+                exclude: file.stage.exclude,
+            },
             links: file.stage.links,
             cable_threshold: file.stage.cable_threshold,
         };
-        let dns = file.dns.map(|dns| Dns {
-            zone: dns.zone,
-            ttl: dns.ttl,
-            unbound: dns.unbound,
-        });
+        let dns = file.dns.map(|dns| Dns { zone: dns.zone, ttl: dns.ttl, unbound: dns.unbound });
         if !faults.is_empty() {
             return Err(ConfigError { faults });
         }
@@ -213,7 +220,9 @@ impl Config {
     /// NetBox's section, or what to do about its absence.
     pub fn netbox(&self) -> Result<&NetBox, ConfigError> {
         self.netbox.as_ref().ok_or_else(|| {
-            ConfigError::one("the section `[netbox]` is missing: this command needs a NetBox (only `discover` does not)")
+            ConfigError::one(
+                "the section `[netbox]` is missing: this command needs a NetBox (only `discover` does not)",
+            )
         })
     }
 
@@ -248,7 +257,8 @@ impl Config {
 
 /// A secret, or a fault that names the key and the file.
 pub fn read_secret(key: &str, file: &Path) -> Result<Secret, ConfigError> {
-    read_secret_file(file).map_err(|error| ConfigError::one(format!("`{key}`: {}", crate::worker::chain(&error))))
+    read_secret_file(file)
+        .map_err(|error| ConfigError::one(format!("`{key}`: {}", crate::worker::chain(&error))))
 }
 
 fn check_netbox(netbox: file::NetBox, faults: &mut Vec<String>) -> NetBox {
@@ -280,7 +290,9 @@ fn check_webhook(webhook: file::Webhook, faults: &mut Vec<String>) -> Option<Web
     let mut secret_files: Vec<PathBuf> = webhook.secret_file.into_iter().collect();
     secret_files.extend(webhook.more_secret_files);
     if secret_files.is_empty() {
-        faults.push("`webhook.secret_file` is missing: without a secret anybody could wake Surveyor".to_owned());
+        faults.push(
+            "`webhook.secret_file` is missing: without a secret anybody could wake Surveyor".to_owned(),
+        );
     }
     let listen = match webhook.listen.parse() {
         Ok(listen) => listen,
@@ -291,7 +303,9 @@ fn check_webhook(webhook: file::Webhook, faults: &mut Vec<String>) -> Option<Web
     };
     Some(Webhook {
         listen,
-        public_url: webhook.public_url.unwrap_or_else(|| format!("http://{listen}{}", crate::http::WEBHOOK_PATH)),
+        public_url: webhook
+            .public_url
+            .unwrap_or_else(|| format!("http://{listen}{}", crate::http::WEBHOOK_PATH)),
         secret_files,
     })
 }

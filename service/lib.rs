@@ -1,6 +1,7 @@
 //! Surveyor: a companion service for NetBox.
 
 pub mod apply;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod correlate;
@@ -11,5 +12,6 @@ pub mod netbox;
 pub mod plan;
 pub mod source;
 pub mod store;
+pub mod telemetry;
 pub mod transport;
 pub mod worker;

@@ -39,6 +39,8 @@ pub struct Approvals {
     pub undo: bool,
     /// Only go on if the plans together have this hash.
     pub expect: Option<String>,
+    /// Plan as if what is staged were approved; only without `write`.
+    pub suppose: bool,
 }
 
 /// What an approval run found and did.
@@ -250,6 +252,9 @@ impl Service {
                     plans.push(reject::reject(machine, decider.as_deref().unwrap_or_default(), view, now));
                 }
                 ("undo", false) => plans.push(rollback(machine, view, now)),
+                (_, true) if approvals.suppose && !approvals.write => {
+                    plans.push(materialize(machine, &context))
+                }
                 (_, true) if state == "rolled-back" => plans.push(again(machine, ours)),
                 (_, true) => {}
                 (decision, false) => {

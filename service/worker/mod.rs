@@ -22,7 +22,7 @@ use crate::model::{Collection, ObjectRef, Timestamp};
 use crate::netbox::{self, view};
 use crate::plan::stage::Policy;
 use crate::plan::{Plan, View};
-use crate::store::Store;
+use crate::store::{NewCollection, Store};
 
 pub use approval::{Approvals, Held, Scope, Unexpected};
 pub use discovery::{correlate, known};
@@ -128,6 +128,17 @@ impl Service {
     /// [`Self::own_users`], asked once.
     async fn own_users_cached(&self) -> Result<BTreeSet<String>, netbox::Error> {
         self.own.get_or_try_init(|| self.own_users()).await.cloned()
+    }
+
+    /// Notes how fresh a source is.
+    pub async fn note_collection(&self, collection: &Collection, error: Option<&str>) -> anyhow::Result<()> {
+        let complete = collection.gaps.is_empty();
+        let gaps = u64::try_from(collection.gaps.len()).unwrap_or(u64::MAX);
+        let observed_at = collection.observed_at;
+        let source = collection.source.as_str();
+        let noted = NewCollection { source, blob: &[], observed_at, complete, gaps, error };
+        self.store.save_collection(&noted, self.now()).await.context("cannot note how fresh a source is")?;
+        Ok(())
     }
 
     /// The present moment.

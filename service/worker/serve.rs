@@ -59,6 +59,12 @@ pub async fn serve(
                 () = stop.cancelled() => return,
                 collections = collect_all(&sources, service.now(), limits) => collections,
             };
+            for collection in &collections {
+                let error = collection.gaps.first().map(|gap| gap.reason.as_str());
+                if let Err(error) = service.note_collection(collection, error).await {
+                    tracing::warn!(error = format!("{error:#}"), "cannot note a source");
+                }
+            }
             match service.stage_exclusively(&collections, StageMode::Scheduled).await {
                 Ok(staged) => log_staged(&staged),
                 Err(error) => tracing::error!(error = format!("{error:#}"), "discovery run failed"),
@@ -116,7 +122,7 @@ async fn round(service: &Service, cursor: &mut Cursor, force: bool, holder: &str
 
 /// All decisions, NetBox and DNS.
 pub(super) fn everything() -> Approvals {
-    Approvals { scope: Scope::All, write: true, push: Push::Now, undo: false, expect: None }
+    Approvals { scope: Scope::All, write: true, push: Push::Now, undo: false, expect: None, suppose: false }
 }
 
 fn log_staged(staged: &Staged) {
