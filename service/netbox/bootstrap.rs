@@ -157,6 +157,11 @@ pub async fn run(admin: &Client, wishes: &Wishes, mode: Mode) -> Result<Report, 
     let plan = match mode {
         Mode::Remove => {
             in_use(admin, wishes.force).await?;
+            if !wishes.scripts.is_empty() {
+                // The API takes scripts and removes none (extras/api/views.py, ScriptModuleViewSet).
+                let line = "custom scripts stay: remove them in NetBox under Customization, Scripts";
+                report.lines.push(line.to_owned());
+            }
             planner::removal(&wanted, &found)
         }
         Mode::Apply | Mode::DryRun => {

@@ -20,6 +20,8 @@ const BATCH: usize = 50;
 const MESSAGE: &str = "surveyor bootstrap";
 /// Bytes of randomness in a password nobody will use.
 const PASSWORD_BYTES: usize = 32;
+/// How much of what a field was is shown: constraints fit, templates do not.
+const SHOWN: usize = 240;
 /// Where custom scripts are uploaded (NetBox 4.6 and later).
 const UPLOAD: &str = "extras/scripts/upload/";
 
@@ -32,7 +34,11 @@ pub(super) fn line(planned: &PlannedStep) -> String {
         Step::Note { .. } => "note",
         Step::ReplaceFile { .. } => "upload",
     };
-    format!("{verb} {}", planned.label)
+    let was = match &planned.step {
+        Step::Change { before, .. } => format!(" (was {:.SHOWN$})", json!(before).to_string()),
+        _ => String::new(),
+    };
+    format!("{verb} {}{was}", planned.label)
 }
 
 /// Does all steps in their order. What NetBox refuses is reported; what then cannot be done is, too.

@@ -1,6 +1,7 @@
 //! Bootstrap against a NetBox in every state: empty, complete, drifted, adopted.
 
 use super::*;
+use crate::model::Class;
 
 fn parameters() -> Parameters {
     Parameters {
@@ -220,4 +221,45 @@ fn references_resolve_in_texts() {
     let ids = BTreeMap::from([("a:b: c".to_owned(), 5)]);
     assert_eq!(resolve(&json!("x=$ref(a:b: c)&y=$ref(d)"), &ids), json!("x=5&y=$ref(d)"));
     assert_eq!(resolve(&json!("$ref(open"), &ids), json!("$ref(open"));
+}
+
+#[test]
+fn every_field_that_planners_write_exists_where_they_write_it() {
+    let wanted = wanted(&parameters()).unwrap();
+    let has = |name: &str, content_type: &str| {
+        let key = Key::new(ObjectKind::CustomField, format!("surveyor_{name}"));
+        let field = wanted.iter().find(|wish| wish.key == key);
+        field.is_some_and(|field| {
+            field.fields["object_types"].as_array().unwrap().contains(&json!(content_type))
+        })
+    };
+    let ours = serde_json::to_value(crate::plan::view::Ours::default()).unwrap();
+    for name in ours.as_object().unwrap().keys() {
+        assert!(has(name, "dcim.device") && has(name, "virtualization.virtualmachine"), "{name}");
+    }
+    for name in ["switch", "port", "addresses", "dns_name"] {
+        assert!(has(name, "dcim.interface") && has(name, "virtualization.vminterface"), "{name}");
+    }
+    for name in ["id", "state", "decision", "proposal", "confidence", "sources", "ledger"] {
+        assert!(has(name, "dcim.cable"), "{name}");
+    }
+    for name in ["identity", "decision", "snooze_until", "sources", "reason"] {
+        assert!(has(name, "dcim.macaddress"), "{name}");
+    }
+    assert!(has("key", "extras.journalentry"));
+}
+
+#[test]
+fn every_class_is_a_choice() {
+    let wanted = wanted(&parameters()).unwrap();
+    let set = wanted.iter().find(|wish| wish.name() == "Surveyor class").unwrap();
+    let choices: Vec<&str> = set.fields["extra_choices"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|choice| choice[0].as_str())
+        .collect();
+    for class in [Class::Server, Class::Workstation, Class::Iot, Class::Network, Class::Unknown] {
+        assert!(choices.contains(&class.as_str()));
+    }
 }
