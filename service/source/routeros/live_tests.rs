@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::Config;
+use super::{Config, TransportKind};
 use crate::model::observation::{DeviceRole, LeaseState, PortKind};
 use crate::model::{Collection, Fact, FactKind, SourceName};
 use crate::source::peer::{Peer, collect, gap_kinds, networks};
@@ -17,6 +17,7 @@ fn config(peer: &Peer, password_file: PathBuf, tls: &str) -> Config {
     Config {
         name: SourceName::new("router1"),
         address: peer.address.clone(),
+        transport: TransportKind::Rest,
         username: "surveyor".to_owned(),
         password_file,
         tls: tls.parse().unwrap(),
@@ -130,10 +131,7 @@ async fn what_fails_is_a_gap_and_the_rest_stays() {
     );
     let reason = |kind| found.gaps.iter().find(|gap| gap.facts == kind).unwrap().reason.as_str();
     assert_eq!(reason(FactKind::Fdb), "/interface/bridge/host: timed out after 1 s");
-    assert_eq!(
-        reason(FactKind::Leases),
-        "/ip/dhcp-server/lease: the device answered 500: database is locked"
-    );
+    assert_eq!(reason(FactKind::Leases), "/ip/dhcp-server/lease: the device answered: database is locked");
     assert_eq!(networks(&found).len(), 3);
     assert!(found.facts.iter().any(|f| matches!(f, Fact::Neighbor { .. })), "neighbour discovery answered");
     assert!(found.facts.iter().any(|f| matches!(f, Fact::Device(d) if d.model.is_some())));
@@ -147,11 +145,7 @@ async fn a_wrong_password_is_one_gap() {
     let checks = source.check().await;
     assert_eq!(checks.len(), 1);
     assert!(
-        checks[0]
-            .outcome
-            .as_ref()
-            .unwrap_err()
-            .starts_with("the user name or password is refused (401); hint")
+        checks[0].outcome.as_ref().unwrap_err().starts_with("the user name or password is refused; hint")
     );
     let found = collect(source).await;
     assert_eq!(gap_kinds(&found), [FactKind::All]);
@@ -190,4 +184,20 @@ async fn doctor_says_what_it_found() {
     let checks = source.check().await;
     assert!(checks.iter().all(|check| check.outcome.is_ok()), "{checks:?}");
     assert_eq!(checks[0].outcome.as_deref(), Ok("RB5009UG+S+, RouterOS 7.20.5 (stable)"));
+}
+
+#[tokio::test]
+async fn the_binary_api_trusts_like_rest_and_tells_when_the_service_is_another() {
+    let Some(peer) = start() else { return };
+    let api = |tls: &str| {
+        let config = Config { transport: TransportKind::Api, ..config(&peer, peer.secret_file(), tls) };
+        config.build().unwrap()
+    };
+    let found = collect(api(&format!("sha256:{}", "ab".repeat(32)))).await;
+    assert_eq!(gap_kinds(&found), [FactKind::All]);
+    assert!(found.gaps[0].reason.contains(&peer.fingerprint), "{}", found.gaps[0].reason);
+    // The peer is a web server: its answer is no sentence, or it waits for the rest of a request.
+    let found = collect(api(&peer.fingerprint)).await;
+    assert!(!found.gaps.is_empty());
+    assert!(found.facts.iter().all(|fact| matches!(fact, Fact::Device(device) if device.model.is_none())));
 }

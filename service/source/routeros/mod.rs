@@ -1,10 +1,12 @@
 //! MikroTik RouterOS: leases, forwarding tables, neighbours and interfaces of a router or switch. Talks; what the rows
 //! mean is in `parse`. Reads only, and asks only for the columns it needs.
 
+mod api;
 #[cfg(test)]
 mod live_tests;
 mod menus;
 mod parse;
+mod print;
 mod rest;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,13 +19,17 @@ use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::api::Api;
 use self::menus::Menu;
 use self::parse::{HostTable, Row, Upstream};
-use self::rest::{PrintError, Rest};
+use self::print::{PrintError, Transport};
+use self::rest::Rest;
 use super::run::{expect, read};
 use super::{Check, SetupError, Source};
 use crate::model::observation::PortKind;
 use crate::model::{Collection, Fact, FactKind, MacAddr, SourceName};
+use crate::transport::http::ClientError;
+use crate::transport::tls::client_config;
 use crate::transport::{TlsMode, http, read_secret_file};
 
 /// A menu that takes longer hangs: the largest table seen in the field prints in a few seconds.
@@ -32,10 +38,8 @@ const DEFAULT_TIMEOUT_SECONDS: u64 = 15;
 /// Menus read at the same time. The CPU of a small router is weak, and it has other work.
 const DEFAULT_CONCURRENCY: usize = 4;
 
-/// Port of `www-ssl`.
-const DEFAULT_PORT: u16 = 443;
-
-/// A RouterOS device, version 7.1 or newer, by its REST API over TLS (service `www-ssl`).
+/// A RouterOS device, by its REST API over TLS (service `www-ssl`, version 7.1 or newer) or its binary API over TLS
+/// (service `api-ssl`, version 6.43 or newer, with a certificate).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -44,7 +48,10 @@ pub struct Config {
     pub name: SourceName,
     /// Host name or address, with an optional port: `192.0.2.1`, `router.example.org:8443`, `[2001:db8::1]:443`.
     pub address: String,
-    /// A user of a group with the policies read, api and rest-api.
+    /// `rest`, or `api` for devices before RouterOS 7.1.
+    #[serde(default)]
+    pub transport: TransportKind,
+    /// A user of a group with the policies read, api and (for `rest`) rest-api.
     pub username: String,
     /// File with its password.
     pub password_file: PathBuf,
@@ -62,6 +69,27 @@ pub struct Config {
     pub concurrency: usize,
 }
 
+/// How a device is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TransportKind {
+    /// REST over HTTPS, port 443.
+    #[default]
+    Rest,
+    /// The binary API over TLS, port 8729.
+    Api,
+}
+
+impl TransportKind {
+    /// Ports of the services `www-ssl` and `api-ssl` as they come.
+    const fn default_port(self) -> u16 {
+        match self {
+            Self::Rest => 443,
+            Self::Api => 8729,
+        }
+    }
+}
+
 const fn default_timeout_seconds() -> u64 {
     DEFAULT_TIMEOUT_SECONDS
 }
@@ -75,40 +103,50 @@ impl Config {
     pub fn build(&self) -> Result<Box<dyn Source>, SetupError> {
         let invalid =
             |reason: &str| SetupError::Invalid { name: self.name.clone(), reason: reason.to_owned() };
-        let (host, port) = host_and_port(&self.address)
+        let (host, port) = host_and_port(&self.address, self.transport.default_port())
             .ok_or_else(|| invalid("`address` must be a host or host:port, without https://"))?;
         if self.timeout_seconds == 0 {
             return Err(invalid("`timeout_seconds` must be at least 1"));
         }
         let timeout = Duration::from_secs(self.timeout_seconds);
-        let agent = concat!("surveyor/", env!("CARGO_PKG_VERSION"));
-        let rest = Rest {
-            client: http::client(&self.tls, self.ca_file.as_deref(), timeout, agent)
-                .map_err(|error| SetupError::client(&self.name, error))?,
-            base: format!("https://{host}:{port}"),
-            username: self.username.clone(),
-            password: read_secret_file(&self.password_file)
-                .map_err(|error| SetupError::secret(&self.name, error))?,
-            timeout,
+        let password =
+            read_secret_file(&self.password_file).map_err(|error| SetupError::secret(&self.name, error))?;
+        let failed = |error: ClientError| SetupError::client(&self.name, error);
+        let ca_file = self.ca_file.as_deref();
+        let bare_host = host.trim_matches(['[', ']']);
+        let transport = match self.transport {
+            TransportKind::Rest => {
+                let agent = concat!("surveyor/", env!("CARGO_PKG_VERSION"));
+                Transport::Rest(Rest {
+                    client: http::client(&self.tls, ca_file, timeout, agent).map_err(failed)?,
+                    base: format!("https://{host}:{port}"),
+                    username: self.username.clone(),
+                    password,
+                    timeout,
+                })
+            }
+            TransportKind::Api => {
+                let tls = client_config(&self.tls, ca_file).map_err(|error| failed(error.into()))?;
+                Transport::Api(Api::new(tls, (bare_host, port), (&self.username, password), timeout))
+            }
         };
-        let address = host.trim_matches(['[', ']']).parse().ok();
         Ok(Box::new(RouterOs {
             name: self.name.clone(),
-            address,
-            rest,
+            address: bare_host.parse().ok(),
+            transport,
             concurrency: self.concurrency.max(1),
         }))
     }
 }
 
 /// Host (an IPv6 address in brackets) and port.
-fn host_and_port(text: &str) -> Option<(String, u16)> {
+fn host_and_port(text: &str, default_port: u16) -> Option<(String, u16)> {
     if let Ok(IpAddr::V6(v6)) = text.parse() {
-        return Some((format!("[{v6}]"), DEFAULT_PORT));
+        return Some((format!("[{v6}]"), default_port));
     }
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
-        _ => (text, DEFAULT_PORT),
+        _ => (text, default_port),
     };
     let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     let valid = match bracketed {
@@ -125,7 +163,7 @@ struct RouterOs {
     name: SourceName,
     /// The address it is read at, if it was given as one.
     address: Option<IpAddr>,
-    rest: Rest,
+    transport: Transport,
     concurrency: usize,
 }
 
@@ -140,8 +178,8 @@ impl Source for RouterOs {
 
     async fn check(&self) -> Vec<Check> {
         let name = &self.name;
-        let first = self.rest.print(menus::RESOURCE.path, menus::RESOURCE.columns).await;
-        let reach = format!("{name}: log in over REST");
+        let first = self.transport.print(menus::RESOURCE.path, menus::RESOURCE.columns).await;
+        let reach = format!("{name}: log in");
         let mut checks = match first {
             Ok(rows) => {
                 let fact = parse::device_fact(name.as_str(), None, &rows, &[], &[]);
@@ -153,7 +191,7 @@ impl Source for RouterOs {
         };
         for menu in [menus::IDENTITY, menus::INTERFACE, menus::ADDRESS, menus::NEIGHBOR] {
             let what = format!("{name}: read /{}", menu.path);
-            checks.push(match self.rest.print(menu.path, menu.columns).await {
+            checks.push(match self.transport.print(menu.path, menu.columns).await {
                 Ok(rows) => Check::passed(what, format!("{} rows", rows.len())),
                 Err(error) => Check::failed(what, error.to_string()),
             });
@@ -162,9 +200,11 @@ impl Source for RouterOs {
     }
 
     async fn collect(&self, sink: &mut Collection) {
+        // A run that was cut may have left sessions that the device has closed since.
+        self.transport.hang_up();
         // One menu alone first: a device that is down or refuses us is asked once, not seventeen times.
         let mut base = Menus::new();
-        let first = self.rest.print(menus::RESOURCE.path, menus::RESOURCE.columns).await;
+        let first = self.transport.print(menus::RESOURCE.path, menus::RESOURCE.columns).await;
         match first {
             Err(error) if error.is_fatal() => return sink.gap(FactKind::All, error.to_string()),
             Err(PrintError::Missing) => return sink.gap(FactKind::All, NO_REST),
@@ -190,6 +230,7 @@ impl Source for RouterOs {
                 read(sink, menu.kind);
             }
         }
+        self.transport.hang_up();
     }
 }
 
@@ -228,7 +269,7 @@ impl RouterOs {
             .iter()
             .map(|menu| {
                 let menu = *menu;
-                async move { (menu, self.rest.print(menu.path, menu.columns).await) }.boxed()
+                async move { (menu, self.transport.print(menu.path, menu.columns).await) }.boxed()
             })
             .collect();
         stream::iter(printing).buffer_unordered(self.concurrency)
