@@ -44,7 +44,7 @@ pub(super) struct Port {
 /// All ports.
 #[derive(Debug, Default)]
 pub(super) struct Ports {
-    ports: Vec<Port>,
+    all: Vec<Port>,
     by_name: BTreeMap<(DeviceId, PortName), PortId>,
     /// First port of each device, and one past the last.
     first: Vec<u32>,
@@ -95,17 +95,17 @@ impl Ports {
         for index in 1..first.len() {
             first[index] += first[index - 1];
         }
-        Self { ports, by_name, first }
+        Self { all: ports, by_name, first }
     }
 
     /// Number of ports.
     pub(super) fn len(&self) -> usize {
-        self.ports.len()
+        self.all.len()
     }
 
     /// The port with this number.
     pub(super) fn get(&self, id: PortId) -> Option<&Port> {
-        self.ports.get(id.0 as usize)
+        self.all.get(id.0 as usize)
     }
 
     /// Its device.

@@ -102,7 +102,7 @@ pub(super) fn says(sighting: &Sighting<'_>) -> String {
                 _ => "DHCP lease that nobody holds now".to_owned(),
             };
             if let Some(address) = lease.address {
-                text.push_str(&format!(" {address}"));
+                text = format!("{text} {address}");
             }
             for (what, value) in [
                 ("host name", &lease.host_name),
@@ -112,7 +112,7 @@ pub(super) fn says(sighting: &Sighting<'_>) -> String {
                 ("vendor class", &lease.vendor_class),
             ] {
                 if let Some(value) = value.as_deref().filter(|value| !value.is_empty()) {
-                    text.push_str(&format!(", {what} \"{value}\""));
+                    text = format!("{text}, {what} \"{value}\"");
                 }
             }
             text

@@ -3,3 +3,6 @@
 mod net;
 
 mod attachment;
+mod hosts;
+mod links;
+mod recordings;

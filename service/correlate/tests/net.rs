@@ -238,7 +238,7 @@ pub(super) fn hangs(discovery: &Discovery, word: &str) -> String {
                 text.push('*');
             }
             for other in competing {
-                text.push_str(&format!(" ? {}:{}", other.switch, other.port));
+                text = format!("{text} ? {}:{}", other.switch, other.port);
             }
             text
         }
