@@ -60,6 +60,7 @@ pub(super) fn placed(world: &World<'_, '_>, mac: MacAddr, place: &Place) -> Stri
         Some(Shared::DocumentedUplink) => "where NetBox has a cable to another network device".to_owned(),
         Some(Shared::Kind(kind)) => format!("which is {}, not a socket", kind_in_words(*kind)),
         Some(Shared::Unresolved) => "a number that its other tables do not explain".to_owned(),
+        Some(Shared::Down) => "which has no link now".to_owned(),
         Some(Shared::SeveralPorts) => {
             let ports: Vec<String> = place.competing.iter().map(|other| port(world, *other)).collect();
             format!("but so did {}", listed(&ports))

@@ -237,3 +237,10 @@ fn own_addresses_never_become_hosts() {
     assert_eq!(names, ["sw1", "nas"].into_iter().rev().collect::<Vec<_>>());
     assert_eq!(hangs(&found, "n1"), "sw1:ether5*");
 }
+
+#[test]
+fn a_port_without_a_link_gives_way() {
+    let text = "switch sw1 s1\n switch sw2 s2\n port sw1 ether5 up=no\n fdb sw1 ether5 h1";
+    assert_eq!(hangs(&discover(text), "h1"), "sw1:ether5");
+    assert_eq!(hangs(&discover(&format!("{text}\n fdb sw2 ether7 h1")), "h1"), "sw2:ether7*");
+}

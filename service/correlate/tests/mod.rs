@@ -5,4 +5,5 @@ mod net;
 mod attachment;
 mod hosts;
 mod links;
+mod random;
 mod recordings;

@@ -32,7 +32,7 @@ pub(super) fn mac(word: &str) -> MacAddr {
 /// Reads a network:
 ///
 /// - `switch|router|ap|node|other NAME [MAC..] [serial=S] [address=A] [chassis=C] [cluster=C] [by=SOURCE]`
-/// - `port DEVICE NAME [KIND] [mac=M] [lag=L] [index=N] [alias=A]`
+/// - `port DEVICE NAME [KIND] [mac=M] [lag=L] [index=N] [alias=A] [up=no]`
 /// - `fdb DEVICE PORT MAC[@VLAN]..` (`#976` is an unresolved port)
 /// - `lldp|cdp|mndp DEVICE PORT NAME [mac=M] [port=P] [portmac=M] [caps=C,C] [ip=A]`
 /// - `lease|waiting|reserved SOURCE MAC ADDRESS [NAME] [class=V]`
@@ -90,6 +90,7 @@ pub(super) fn collections(text: &str) -> Vec<Collection> {
                 },
                 mac: option("mac").map(|word| mac(&word)),
                 lag: option("lag"),
+                up: option("up").map(|text| text == "yes"),
                 alias: option("alias"),
                 if_index: option("index").map(|text| text.parse().unwrap()),
                 ..InterfaceFact::default()
