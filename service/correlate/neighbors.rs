@@ -1,5 +1,7 @@
 //! Neighbours that announced themselves (LLDP, CDP, MNDP): which port heard them, and which known device they are, if any.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::inventory::{Device, DeviceId, Inventory};
 use super::ports::{PortId, PortName, Ports};
 use super::text;
@@ -80,7 +82,31 @@ pub(super) fn listen<'a>(inventory: &Inventory<'a>, collections: &[&'a Collectio
         (heard.device, heard.interface, heard.fact.protocol as u8, heard.source, format!("{:?}", heard.fact))
     });
     heard.dedup_by(|a, b| a.device == b.device && a.source == b.source && a.fact == b.fact);
+    recognise(inventory, &mut heard);
     heard
+}
+
+/// A stranger that says "I am port 24" to X is the device that hears X on its port 24, if there is only one: so a device whose
+/// own addresses and name could not be read is still known by its neighbours.
+fn recognise(inventory: &Inventory<'_>, heard: &mut [Heard<'_>]) {
+    let mut hearers: BTreeMap<DeviceId, BTreeSet<(DeviceId, &str)>> = BTreeMap::new();
+    for heard in heard.iter() {
+        if let (Some(speaker), Some(interface)) = (heard.speaker, heard.interface) {
+            hearers.entry(speaker).or_default().insert((heard.device, interface));
+        }
+    }
+    let known: BTreeSet<(DeviceId, DeviceId)> =
+        heard.iter().filter_map(|heard| Some((heard.device, heard.speaker?))).collect();
+    for heard in heard.iter_mut().filter(|heard| heard.speaker.is_none() && heard.is_adjacent()) {
+        let Some(port) = heard.fact.port_id.as_deref() else { continue };
+        let fits = hearers.get(&heard.device).into_iter().flatten().filter(|(device, interface)| {
+            *device != heard.device
+                && (interface.eq_ignore_ascii_case(port) || text::abbreviates(interface, port))
+                && !known.contains(&(heard.device, *device))
+                && inventory.get(*device).is_some_and(|device| may_have(device, heard.fact.chassis_mac))
+        });
+        heard.speaker = text::only(fits).map(|(device, _)| *device);
+    }
 }
 
 /// Ports that forwarding tables need not know.

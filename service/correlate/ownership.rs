@@ -8,7 +8,7 @@ use super::ports::PortId;
 use crate::model::observation::DeviceRole;
 use crate::model::{Collection, Fact, FactKind, MacAddr};
 
-/// The vendor part that Proxmox VE gives its guests' cards since 8.0 (registered by Proxmox Server Solutions GmbH).
+/// The vendor part that Proxmox VE gives its guests' cards since 8.0.
 const PROXMOX_OUI: [u8; 3] = [0xbc, 0x24, 0x11];
 
 /// What may be a guest that its hypervisor could not list this time.

@@ -39,12 +39,14 @@ pub(super) struct Port {
     pub name: PortName,
     /// What it is.
     pub kind: PortKind,
+    /// Its link is known to be down: what it learned is stale.
+    pub is_down: bool,
 }
 
 /// All ports.
 #[derive(Debug, Default)]
 pub(super) struct Ports {
-    ports: Vec<Port>,
+    all: Vec<Port>,
     by_name: BTreeMap<(DeviceId, PortName), PortId>,
     /// First port of each device, and one past the last.
     first: Vec<u32>,
@@ -72,13 +74,14 @@ impl Ports {
         let mut first = vec![0_u32; inventory.len() + 1];
         for ((device, name), id) in &mut by_name {
             *id = PortId(u32::try_from(ports.len()).unwrap_or(u32::MAX));
-            let kind = match name {
-                PortName::Named(name) => inventory
-                    .get(*device)
-                    .and_then(|device| device.interfaces.get(name.as_str()))
-                    .map_or(PortKind::Physical, |interface| interface.kind),
-                PortName::Unresolved(_) => PortKind::Virtual,
+            let interface = match name {
+                PortName::Named(name) => {
+                    inventory.get(*device).and_then(|device| device.interfaces.get(name.as_str()))
+                }
+                PortName::Unresolved(_) => None,
             };
+            let kind = interface.map_or(PortKind::Physical, |interface| interface.kind);
+            let is_down = interface.is_some_and(|interface| interface.up == Some(false));
             // A port that others are members of is an aggregate whatever else it was taken for.
             let has_members = matches!(name, PortName::Named(name) if inventory.get(*device).is_some_and(|device| {
                 device.interfaces.values().any(|interface| interface.lag.as_deref() == Some(name) && interface.name != *name)
@@ -87,6 +90,7 @@ impl Ports {
                 device: *device,
                 name: name.clone(),
                 kind: if has_members { PortKind::Lag } else { kind },
+                is_down,
             });
             if let Some(count) = first.get_mut(device.0 as usize + 1) {
                 *count += 1;
@@ -95,17 +99,17 @@ impl Ports {
         for index in 1..first.len() {
             first[index] += first[index - 1];
         }
-        Self { ports, by_name, first }
+        Self { all: ports, by_name, first }
     }
 
     /// Number of ports.
     pub(super) fn len(&self) -> usize {
-        self.ports.len()
+        self.all.len()
     }
 
     /// The port with this number.
     pub(super) fn get(&self, id: PortId) -> Option<&Port> {
-        self.ports.get(id.0 as usize)
+        self.all.get(id.0 as usize)
     }
 
     /// Its device.

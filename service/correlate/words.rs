@@ -60,6 +60,7 @@ pub(super) fn placed(world: &World<'_, '_>, mac: MacAddr, place: &Place) -> Stri
         Some(Shared::DocumentedUplink) => "where NetBox has a cable to another network device".to_owned(),
         Some(Shared::Kind(kind)) => format!("which is {}, not a socket", kind_in_words(*kind)),
         Some(Shared::Unresolved) => "a number that its other tables do not explain".to_owned(),
+        Some(Shared::Down) => "which has no link now".to_owned(),
         Some(Shared::SeveralPorts) => {
             let ports: Vec<String> = place.competing.iter().map(|other| port(world, *other)).collect();
             format!("but so did {}", listed(&ports))
@@ -102,7 +103,7 @@ pub(super) fn says(sighting: &Sighting<'_>) -> String {
                 _ => "DHCP lease that nobody holds now".to_owned(),
             };
             if let Some(address) = lease.address {
-                text.push_str(&format!(" {address}"));
+                text = format!("{text} {address}");
             }
             for (what, value) in [
                 ("host name", &lease.host_name),
@@ -112,7 +113,7 @@ pub(super) fn says(sighting: &Sighting<'_>) -> String {
                 ("vendor class", &lease.vendor_class),
             ] {
                 if let Some(value) = value.as_deref().filter(|value| !value.is_empty()) {
-                    text.push_str(&format!(", {what} \"{value}\""));
+                    text = format!("{text}, {what} \"{value}\"");
                 }
             }
             text

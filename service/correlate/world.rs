@@ -34,14 +34,14 @@ pub(super) struct World<'w, 'a> {
     pub claimed: BTreeMap<MacAddr, BTreeSet<IpAddr>>,
     /// What cannot be told from a guest while a hypervisor is silent.
     pub doubt: Doubt,
-    /// What was collected, by source.
-    pub collections: &'w [&'a Collection],
-    /// Announcements of strangers, by address.
-    strangers: BTreeMap<MacAddr, Vec<usize>>,
     /// From NetBox and the configuration.
     pub known: &'w Known,
     /// Sources whose forwarding tables may be incomplete, sorted.
     pub blind: Vec<String>,
+    /// What was collected, by source.
+    pub collections: &'w [&'a Collection],
+    /// Announcements of strangers, by address.
+    strangers: BTreeMap<MacAddr, Vec<usize>>,
 }
 
 impl<'w, 'a> World<'w, 'a> {

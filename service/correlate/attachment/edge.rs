@@ -54,6 +54,8 @@ pub(in crate::correlate) enum Shared {
     Kind(PortKind),
     /// The device names a port that its other tables do not explain.
     Unresolved,
+    /// The port has no link: the row is stale.
+    Down,
     /// Several ports claim it.
     SeveralPorts,
 }
@@ -235,9 +237,10 @@ impl<'r, 'a> Edge<'r, 'a> {
         let learned = index.map_or(&[][..], |index| self.rows.ports_of(index));
         let mut claims: Vec<PortId> =
             learned.iter().copied().filter(|port| !self.topology.is_inter_switch(*port)).collect();
-        let edge_only: Vec<PortId> = claims.iter().copied().filter(|port| !self.is_uplink(*port)).collect();
-        if !edge_only.is_empty() {
-            claims = edge_only;
+        // A live edge port before one that leads to something unread, and that before one without a link.
+        let worth = |port: &PortId| (self.is_down(*port), self.is_uplink(*port));
+        if let Some(best) = claims.iter().map(worth).min() {
+            claims.retain(|port| worth(port) == best);
         }
         let mut announced = false;
         if let Some(ports) = self.announced.get(&mac) {
@@ -265,6 +268,10 @@ impl<'r, 'a> Edge<'r, 'a> {
         let shared =
             if competing.is_empty() { self.shared(mac, index, port) } else { Some(Shared::SeveralPorts) };
         Placement::At(Place { port, vlan, shared, competing, announced, agreeing })
+    }
+
+    fn is_down(&self, port: PortId) -> bool {
+        self.ports.get(port).is_some_and(|port| port.is_down)
     }
 
     /// Whether frames of other switches' hosts come in here, as far as neighbours and NetBox say.
@@ -308,6 +315,9 @@ impl<'r, 'a> Edge<'r, 'a> {
         }
         if found.kind != PortKind::Physical {
             return Some(Shared::Kind(found.kind));
+        }
+        if found.is_down {
+            return Some(Shared::Down);
         }
         let behind = self.behind.get(&port);
         let adjacent = behind.map_or(&Adjacent::Nobody, |behind| &behind.adjacent);

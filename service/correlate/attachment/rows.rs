@@ -147,11 +147,10 @@ impl Rows {
 const SEVERAL: u16 = u16::MAX;
 
 fn number(mac: MacAddr) -> u64 {
-    let [a, b, c, d, e, f] = mac.octets();
-    u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+    mac.octets().iter().fold(0, |number, octet| number << 8 | u64::from(*octet))
 }
 
 fn address(number: u64) -> MacAddr {
-    let [_, _, a, b, c, d, e, f] = number.to_be_bytes();
-    MacAddr::new([a, b, c, d, e, f])
+    let octets = number.to_be_bytes();
+    MacAddr::from_slice(&octets[2..]).unwrap_or(MacAddr::new([0; 6]))
 }

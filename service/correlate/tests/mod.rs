@@ -3,3 +3,7 @@
 mod net;
 
 mod attachment;
+mod hosts;
+mod links;
+mod random;
+mod recordings;

@@ -32,7 +32,7 @@ pub(super) fn mac(word: &str) -> MacAddr {
 /// Reads a network:
 ///
 /// - `switch|router|ap|node|other NAME [MAC..] [serial=S] [address=A] [chassis=C] [cluster=C] [by=SOURCE]`
-/// - `port DEVICE NAME [KIND] [mac=M] [lag=L] [index=N] [alias=A]`
+/// - `port DEVICE NAME [KIND] [mac=M] [lag=L] [index=N] [alias=A] [up=no]`
 /// - `fdb DEVICE PORT MAC[@VLAN]..` (`#976` is an unresolved port)
 /// - `lldp|cdp|mndp DEVICE PORT NAME [mac=M] [port=P] [portmac=M] [caps=C,C] [ip=A]`
 /// - `lease|waiting|reserved SOURCE MAC ADDRESS [NAME] [class=V]`
@@ -90,6 +90,7 @@ pub(super) fn collections(text: &str) -> Vec<Collection> {
                 },
                 mac: option("mac").map(|word| mac(&word)),
                 lag: option("lag"),
+                up: option("up").map(|text| text == "yes"),
                 alias: option("alias"),
                 if_index: option("index").map(|text| text.parse().unwrap()),
                 ..InterfaceFact::default()
@@ -238,7 +239,7 @@ pub(super) fn hangs(discovery: &Discovery, word: &str) -> String {
                 text.push('*');
             }
             for other in competing {
-                text.push_str(&format!(" ? {}:{}", other.switch, other.port));
+                text = format!("{text} ? {}:{}", other.switch, other.port);
             }
             text
         }
