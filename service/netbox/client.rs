@@ -11,9 +11,9 @@ use std::time::Duration;
 use reqwest::{Method, header};
 use serde_json::Value;
 
+use super::endpoint::Endpoint;
 use super::error::{Answer, Error};
 use super::page::{self, Page};
-use crate::model::ObjectKind;
 use crate::transport::http;
 use crate::transport::secret::Secret;
 use crate::transport::tls::TlsMode;
@@ -44,37 +44,6 @@ pub struct ClientConfig {
     pub timeout: Duration,
     /// Rows a page, at most; NetBox's `MAX_PAGE_SIZE` (default 1000) caps it.
     pub page_size: usize,
-}
-
-/// Where a request goes, below `/api/`.
-#[derive(Debug, Clone, Copy)]
-pub enum Endpoint {
-    /// A model of ours.
-    Kind(ObjectKind),
-    /// Any other list, with a slash at the end: `core/object-changes/`.
-    Path(&'static str),
-}
-
-impl Endpoint {
-    /// The path below `/api/`.
-    pub const fn path(self) -> &'static str {
-        match self {
-            Self::Kind(kind) => kind.path(),
-            Self::Path(path) => path,
-        }
-    }
-}
-
-impl From<ObjectKind> for Endpoint {
-    fn from(kind: ObjectKind) -> Self {
-        Self::Kind(kind)
-    }
-}
-
-impl From<&'static str> for Endpoint {
-    fn from(path: &'static str) -> Self {
-        Self::Path(path)
-    }
 }
 
 /// How much was asked of NetBox so far: for `0 writes, 12 requests`.

@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::model::ObjectKind;
 
 /// What one connection gets, then it is closed.
 enum Answer {

@@ -2,6 +2,7 @@
 
 pub mod bootstrap;
 pub mod client;
+pub mod endpoint;
 pub mod error;
 mod page;
 pub mod rejection;
@@ -11,6 +12,7 @@ pub mod view;
 #[cfg(test)]
 mod live_tests;
 
-pub use client::{Client, ClientConfig, Counts, Endpoint, User};
+pub use client::{Client, ClientConfig, Counts, User};
+pub use endpoint::Endpoint;
 pub use error::Error;
 pub use rejection::RowError;
