@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::attachment::edge::{Place, Placement};
+use super::attachment::edge::{Place, Placement, Shared};
 use super::confidence;
 use super::draft::Draft;
 use super::inventory::{Device, DeviceId};
@@ -114,7 +114,15 @@ pub(super) fn describe(world: &World<'_, '_>, id: DeviceId, candidate: &mut Cand
 /// Its sockets, aggregates and radios, and the interface it is managed on.
 fn interfaces(world: &World<'_, '_>, id: DeviceId, device: &Device<'_>) -> Vec<CandidateInterface> {
     let managed = management(world, device);
-    let announced = announced(world, id, device);
+    let mut announced = if device.has_table { BTreeMap::new() } else { announced(world, id, device) };
+    if device.role == Some(DeviceRole::Hypervisor)
+        && announced.is_empty()
+        && !device.interfaces.values().any(|fact| fact.mac.is_some())
+        && let Some(socket) = socket_of_guests(device)
+    {
+        let place = places(world, id).into_iter().next();
+        announced.extend(place.map(|place| (socket.to_owned(), place)));
+    }
     let mut cards = Vec::new();
     for (name, fact) in &device.interfaces {
         let is_port = matches!(fact.kind, PortKind::Physical | PortKind::Lag | PortKind::Wireless);
@@ -187,7 +195,42 @@ pub(super) fn places(world: &World<'_, '_>, id: DeviceId) -> Vec<Place> {
             places.push(place);
         }
     }
+    if places.is_empty() {
+        places.extend(place_of_guests(world, id));
+    }
     places
+}
+
+/// The port behind which all guests of a node are, where tables agree on one: the node must be there too.
+fn place_of_guests(world: &World<'_, '_>, id: DeviceId) -> Option<Place> {
+    let macs = world.machines.guests_on(id).flat_map(|guest| guest.macs.iter().copied());
+    let mut places = macs.filter_map(|mac| match world.place(mac) {
+        Placement::At(place) if place.competing.is_empty() => Some(place),
+        _ => None,
+    });
+    let mut place = places.next()?;
+    if places.any(|other| other.port != place.port) {
+        return None;
+    }
+    let behind = world.edge.rows.behind(place.port);
+    let alone = behind.iter().all(|mac| world.machines.is_on_node(world.edge.rows.mac(*mac), id));
+    if matches!(place.shared, None | Some(Shared::Addresses(_))) {
+        place.shared = (!alone).then_some(Shared::Addresses(behind.len()));
+    }
+    place.vlan = None;
+    Some(place)
+}
+
+/// The one socket that a node's guests can be behind: the only one, or the only one in a bridge.
+fn socket_of_guests<'d>(device: &'d Device<'_>) -> Option<&'d str> {
+    let sockets = || device.interfaces.values().filter(|fact| fact.kind == PortKind::Physical);
+    let bridged = || sockets().filter(|fact| fact.bridge.is_some() && fact.lag.is_none());
+    let is_bonded =
+        device.interfaces.values().any(|fact| fact.kind == PortKind::Lag && fact.bridge.is_some());
+    if is_bonded {
+        return None;
+    }
+    text::only(bridged()).or_else(|| text::only(sockets())).map(|fact| fact.name.as_str())
 }
 
 /// The interface that has the address a device is read at: by its address in ARP, or by the network it is in.

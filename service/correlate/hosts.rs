@@ -52,14 +52,14 @@ fn host(world: &World<'_, '_>, macs: &BTreeSet<MacAddr>) -> Option<Candidate> {
     if macs.len() > 1 {
         draft.reasons.push("one LLDP chassis announces these addresses".to_owned());
     }
-    let mut candidate = draft_reasons(world, draft, doubt, macs, own_port);
+    let mut draft = judge(world, draft, doubt, macs, own_port);
     let identity = Identity::of_mac(lowest);
-    candidate.aliases.extend(macs.iter().map(|mac| Identity::of_mac(*mac)));
-    Some(candidate.finish(identity, CandidateKind::Device, || naming::fallback(lowest)))
+    draft.aliases.extend(macs.iter().map(|mac| Identity::of_mac(*mac)));
+    Some(draft.finish(identity, CandidateKind::Device, || naming::fallback(lowest)))
 }
 
 /// Decides whether it may be staged.
-fn draft_reasons(
+fn judge(
     world: &World<'_, '_>,
     mut draft: Draft,
     doubt: Option<String>,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use super::text;
-use crate::model::observation::{DeviceFact, DeviceRole, InterfaceFact, PortKind};
+use crate::model::observation::{DeviceFact, DeviceRole, InterfaceFact, LeaseFact, LeaseState, PortKind};
 use crate::model::{Collection, Fact, MacAddr};
 
 /// Index of a device; devices are numbered in the order of their names.
@@ -112,12 +112,13 @@ impl<'a> Inventory<'a> {
                 }
             }
         }
-        Self::assemble(raw, references)
+        Self::assemble(raw, references, collections)
     }
 
     fn assemble(
         raw: BTreeMap<Key<'a>, Device<'a>>,
         references: BTreeSet<((&'a str, &'a str), Key<'a>)>,
+        collections: &[&'a Collection],
     ) -> Self {
         let keys: Vec<Key<'a>> = raw.keys().copied().collect();
         let roots = same_machine(&raw.values().collect::<Vec<_>>());
@@ -144,7 +145,45 @@ impl<'a> Inventory<'a> {
         inventory.by_reference =
             references.into_iter().map(|(reference, key)| (reference, id_of_key[&key])).collect();
         inventory.index();
+        inventory.adopt(collections);
         inventory
+    }
+
+    /// A device that does not tell its addresses (a Proxmox node's API does not) has the one that ARP, a lease or a scan shows
+    /// at the address it is read at.
+    fn adopt(&mut self, collections: &[&'a Collection]) {
+        let mute: HashMap<IpAddr, DeviceId> = self
+            .by_address
+            .iter()
+            .filter_map(|(address, id)| Some((*address, (*id)?)))
+            .filter(|(_, id)| self.get(*id).is_some_and(|device| device.macs.is_empty()))
+            .collect();
+        if mute.is_empty() {
+            return;
+        }
+        let mut seen: BTreeMap<IpAddr, BTreeSet<MacAddr>> = BTreeMap::new();
+        for fact in collections.iter().flat_map(|collection| &collection.facts) {
+            let (mac, address) = match fact {
+                Fact::Neighbor { mac, address, .. } | Fact::ScanReply { mac: Some(mac), address, .. } => {
+                    (*mac, *address)
+                }
+                Fact::DhcpLease(LeaseFact {
+                    mac, address: Some(address), state: LeaseState::Bound, ..
+                }) => (*mac, *address),
+                _ => continue,
+            };
+            if mac.is_host() && mute.contains_key(&address) && !self.is_own(mac) {
+                seen.entry(address).or_default().insert(mac);
+            }
+        }
+        for (address, macs) in seen {
+            if let (Some(mac), Some(id)) = (text::only(macs.into_iter()), mute.get(&address))
+                && let Some(device) = self.devices.get_mut(id.0 as usize)
+            {
+                device.macs.insert(mac);
+                self.by_mac.entry(mac).and_modify(|owner| *owner = SHARED).or_insert(*id);
+            }
+        }
     }
 
     fn index(&mut self) {
@@ -223,6 +262,13 @@ impl<'a> Inventory<'a> {
     /// The device with this name, in full or up to the first dot, if only one has it.
     pub(super) fn named(&self, name: &str) -> Option<DeviceId> {
         text::name_forms(name).into_iter().find_map(|form| self.by_name.get(&form).copied().flatten())
+    }
+
+    /// The device that a source or NetBox calls exactly so (case aside), if only one is.
+    pub(super) fn called(&self, name: &str) -> Option<DeviceId> {
+        let called =
+            self.iter().filter(|(_, device)| device.names.iter().any(|own| own.eq_ignore_ascii_case(name)));
+        text::only(called.map(|(id, _)| id)).or_else(|| self.named(name))
     }
 
     /// The device that announces this chassis id.

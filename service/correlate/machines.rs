@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::inventory::{DeviceId, Inventory};
 use super::neighbors::Heard;
-use crate::model::observation::{GuestFact, NeighborProtocol};
+use crate::model::observation::{DeviceRole, GuestFact, NeighborProtocol};
 use crate::model::{Collection, Fact, MacAddr};
 
 /// Index of a machine.
@@ -62,7 +62,7 @@ impl<'a> Machines<'a> {
             machines.of_device.insert(id, machine);
         }
         for index in 0..machines.guests.len() {
-            machines.add_guest(index);
+            machines.add_guest(index, inventory);
         }
         for machine in 0..machines.all.len() {
             let guest = machines.all[machine].guest.and_then(|guest| machines.guests.get(guest));
@@ -95,6 +95,18 @@ impl<'a> Machines<'a> {
         }
     }
 
+    /// Whether this address is the node's own or of a guest on it.
+    pub(super) fn is_on_node(&self, mac: MacAddr, node: DeviceId) -> bool {
+        let Some(node) = self.of_device.get(&node) else { return false };
+        let machine = self.of(mac).and_then(|id| Some((id, self.get(id)?)));
+        machine.is_some_and(|(id, machine)| id == *node || machine.node == Some(*node))
+    }
+
+    /// The guests on this node.
+    pub(super) fn guests_on(&self, node: DeviceId) -> impl Iterator<Item = &Guest<'a>> {
+        self.guests.iter().filter(move |guest| guest.node == Some(node))
+    }
+
     fn add(&mut self, machine: Machine) -> MachineId {
         let id = MachineId(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
         for mac in &machine.macs {
@@ -105,10 +117,14 @@ impl<'a> Machines<'a> {
     }
 
     /// A guest may be a device that a source reads, such as a virtual router: then it is one machine, and a guest.
-    fn add_guest(&mut self, index: usize) {
+    fn add_guest(&mut self, index: usize, inventory: &Inventory<'_>) {
         let macs = self.guests[index].macs.clone();
-        let device =
-            macs.iter().filter_map(|mac| self.of(*mac)).find(|id| self.all[id.0 as usize].guest.is_none());
+        let may_be = |id: &MachineId| {
+            let machine = &self.all[id.0 as usize];
+            let role = machine.device.and_then(|device| inventory.get(device)).and_then(|device| device.role);
+            machine.guest.is_none() && role != Some(DeviceRole::Hypervisor)
+        };
+        let device = macs.iter().filter_map(|mac| self.of(*mac)).find(may_be);
         // A clone with the same addresses stays a machine of its own, without them.
         match device {
             Some(id) => {

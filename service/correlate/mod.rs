@@ -53,7 +53,7 @@ pub fn correlate(collections: &[Collection], known: &Known) -> Discovery {
     let documented = known
         .uplinks
         .iter()
-        .filter_map(|(device, port)| ports.find(&inventory, inventory.named(device)?, port))
+        .filter_map(|(device, port)| ports.find(&inventory, inventory.called(device)?, port))
         .collect();
     let edge = Edge::new(&inventory, &ports, &rows, &topology, &machines, &heard, &documented);
     let sightings = sightings::Sightings::new(collections);

@@ -51,6 +51,11 @@ impl Doubt {
                 }
             }
             doubt.ports.extend(edge.heard_on(id));
+            for mac in edge.machines.guests_on(id).flat_map(|guest| &guest.macs) {
+                if let Placement::At(place) = edge.place(*mac) {
+                    doubt.ports.insert(place.port);
+                }
+            }
         }
         doubt
     }

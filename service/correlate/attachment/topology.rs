@@ -180,20 +180,22 @@ impl Topology {
                 if self.is_inter_switch(port) || behind.len() < 3 {
                     continue;
                 }
-                let mut seen: HashMap<DeviceId, Vec<(PortId, usize)>> = HashMap::new();
+                // None for a switch whose direction is known: it is not behind this port.
+                let mut seen: HashMap<DeviceId, Option<Vec<(PortId, usize)>>> = HashMap::new();
                 'port: for mac in behind {
                     for &other in sight.rows.ports_of(*mac) {
                         let b = sight.ports.device(other);
                         if b == a {
                             continue;
                         }
-                        let counts = seen.entry(b).or_default();
+                        let unknown = || (self.facing(a, b) == Facing::Unknown).then(Vec::new);
+                        let Some(counts) = seen.entry(b).or_insert_with(unknown) else { continue };
                         match counts.iter_mut().find(|(known, _)| *known == other) {
                             Some((_, count)) => *count += 1,
                             None => counts.push((other, 1)),
                         }
                         let twice = counts.iter().filter(|(_, count)| *count >= 2).count();
-                        if (twice >= 2 || counts.len() >= 3) && self.facing(a, b) == Facing::Unknown {
+                        if twice >= 2 || counts.len() >= 3 {
                             found.push((a, b, port));
                             break 'port;
                         }

@@ -69,8 +69,8 @@ fn two_machines_on_one_address_get_neither() {
         address: "192.0.2.10".parse().unwrap(),
         macs: vec![mac("h1"), mac("h2")],
     };
-    assert_eq!(candidate(&found, "h1").conflicts, [conflict.clone()]);
-    assert_eq!(candidate(&found, "h2").conflicts, [conflict.clone()]);
+    assert_eq!(candidate(&found, "h1").conflicts, found.conflicts);
+    assert_eq!(candidate(&found, "h2").conflicts, found.conflicts);
     assert_eq!(found.conflicts, [conflict]);
 }
 
@@ -243,4 +243,28 @@ fn a_device_is_managed_on_the_interface_of_its_network() {
     let bridge = router.interfaces.iter().find(|card| card.name.as_deref() == Some("bridge")).unwrap();
     assert_eq!(bridge.addresses.len(), 1);
     assert_eq!(bridge.masks.values().copied().collect::<Vec<_>>(), [24]);
+}
+
+/// Proxmox's API does not tell the addresses of a node's sockets.
+#[test]
+fn a_mute_node_is_found_by_its_guests_or_by_the_address_it_is_read_at() {
+    let text = "switch sw1 s1
+        node pve1 by=pve
+        port pve1 eno1 by=pve
+        guest pve lab/1 web pve1 g1
+        guest pve lab/2 db pve1 g2
+        fdb sw1 ether9 g1 g2";
+    let socket = |found: &Discovery| {
+        let node =
+            found.candidates.iter().find(|candidate| candidate.device.as_deref() == Some("pve1")).unwrap();
+        let place = node.interfaces[0].attachment.clone().unwrap();
+        format!("{}:{}{}", place.switch, place.port, if place.exclusive { "*" } else { "" })
+    };
+    assert_eq!(socket(&discover(text)), "sw1:ether9*");
+    // Something else is there too: the node's own address, which only ARP can tell.
+    assert_eq!(socket(&discover(&format!("{text} n1"))), "sw1:ether9");
+    let read = text.replace("node pve1", "node pve1 address=192.0.2.5");
+    let found = discover(&format!("{read} n1\n net sw1 192.0.2.0/24\n arp sw1 n1 192.0.2.5"));
+    assert_eq!(socket(&found), "sw1:ether9*");
+    assert!(find(&found, "n1").is_none(), "the node's address is no host");
 }
