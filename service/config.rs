@@ -294,12 +294,9 @@ fn check_webhook(webhook: file::Webhook, faults: &mut Vec<String>) -> Option<Web
             "`webhook.secret_file` is missing: without a secret anybody could wake Surveyor".to_owned(),
         );
     }
-    let listen = match webhook.listen.parse() {
-        Ok(listen) => listen,
-        Err(_) => {
-            faults.push(format!("`webhook.listen` is `{}`: write it as `127.0.0.1:8745`", webhook.listen));
-            return None;
-        }
+    let Ok(listen) = webhook.listen.parse() else {
+        faults.push(format!("`webhook.listen` is `{}`: write it as `127.0.0.1:8745`", webhook.listen));
+        return None;
     };
     Some(Webhook {
         listen,

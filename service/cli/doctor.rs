@@ -152,7 +152,7 @@ async fn check_bootstrap(config: &Config, client: &Client, lines: &mut Vec<Line>
     };
     match bootstrap::drift(client, &wishes).await {
         Ok(drift) if drift.is_empty() => {
-            lines.push(ok("bootstrap", "NetBox is set up as it should be".to_owned()))
+            lines.push(ok("bootstrap", "NetBox is set up as it should be".to_owned()));
         }
         Ok(drift) => {
             for line in drift {
@@ -160,7 +160,8 @@ async fn check_bootstrap(config: &Config, client: &Client, lines: &mut Vec<Line>
             }
         }
         Err(error) => {
-            lines.push(warning("bootstrap", format!("cannot be compared with this token: {}", chain(&error))))
+            lines
+                .push(warning("bootstrap", format!("cannot be compared with this token: {}", chain(&error))));
         }
     }
 }

@@ -19,7 +19,7 @@ pub(crate) fn client(netbox: &NetBox, token: Secret) -> anyhow::Result<Client> {
     Ok(Client::new(ClientConfig {
         url: netbox.url.clone(),
         token,
-        tls: netbox.tls.clone(),
+        tls: netbox.tls,
         ca_file: netbox.ca_file.clone(),
         timeout: netbox.timeout,
         page_size: netbox.page_size,

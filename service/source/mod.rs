@@ -194,7 +194,7 @@ mod tests {
             "tls": "insecure",
         }))
         .unwrap();
-        let Err(error) = config.build() else { panic!("it was made") };
+        let Err(error) = config.build(&[]) else { panic!("it was made") };
         let text = format!("{:#}", anyhow::Error::from(error));
         assert!(text.starts_with("source `r`: secret file `/nonexistent/p` does not exist; hint:"), "{text}");
     }

@@ -129,17 +129,20 @@ impl Service {
             }
         }
         if !approvals.write {
+            let push = if approvals.push == Push::Skip { Push::Skip } else { Push::DryRun };
+            let next = materialize::after(&plans.iter().collect::<Vec<_>>(), &view);
+            held.servers = self.push_names(&next, push).await;
             held.done.extend(plans.into_iter().map(|plan| Done {
                 plan,
                 done: 0,
                 failed: None,
                 unsettled: None,
             }));
-            let push = if approvals.push == Push::Skip { Push::Skip } else { Push::DryRun };
-            held.servers = self.push_names(&view, push).await;
             return Ok(deferred);
         }
-        let (ready, waiting) = self.settled(plans, &["stager", "materializer"]).await?;
+        // Only a look at everything shows that nothing more is wanted for an object without a plan.
+        let closing: &[&str] = if approvals.scope == Scope::All { &["materializer"] } else { &[] };
+        let (ready, waiting) = self.settled(plans, &["stager", "materializer"], closing).await?;
         held.waiting = waiting;
         self.run(ready, &view, approvals, held).await?;
         Ok(deferred)
@@ -253,7 +256,7 @@ impl Service {
                 }
                 ("undo", false) => plans.push(rollback(machine, view, now)),
                 (_, true) if approvals.suppose && !approvals.write => {
-                    plans.push(materialize(machine, &context))
+                    plans.push(materialize(machine, &context));
                 }
                 (_, true) if state == "rolled-back" => plans.push(again(machine, ours)),
                 (_, true) => {}
@@ -274,11 +277,11 @@ impl Service {
             self.push_cables(view, own, &mut plans, held).await?;
             plans.extend(reject::half_cables(view));
             plans.extend(self.snoozed(view, own).await?);
-        } else if let Scope::Only(objects) = &approvals.scope {
-            if objects.iter().any(|object| object.kind == ObjectKind::Cable) {
-                self.push_cables(view, own, &mut plans, held).await?;
-                plans.retain(|plan| plan.netbox.is_some_and(|object| objects.contains(&object)));
-            }
+        } else if let Scope::Only(objects) = &approvals.scope
+            && objects.iter().any(|object| object.kind == ObjectKind::Cable)
+        {
+            self.push_cables(view, own, &mut plans, held).await?;
+            plans.retain(|plan| plan.netbox.is_some_and(|object| objects.contains(&object)));
         }
         Ok(plans)
     }
@@ -309,7 +312,7 @@ impl Service {
                 match self.decided_by(object, "status", "connected", own).await? {
                     Some(by) => plans.push(connected(object, &cable.ours, &cable.label, &by, now)),
                     None => {
-                        held.disregarded.push(format!("{object}: nobody but Surveyor itself connected it"))
+                        held.disregarded.push(format!("{object}: nobody but Surveyor itself connected it"));
                     }
                 }
             }

@@ -179,11 +179,14 @@ impl Service {
         &self,
         plans: Vec<Plan>,
         credentials: &[&str],
+        closing: &[&str],
     ) -> anyhow::Result<(Vec<Plan>, Vec<(Plan, String, Timestamp)>)> {
         let unsettled = self.store.unsettled(None).await.context("cannot read receipts")?;
         let credentials: BTreeSet<&str> = credentials.iter().copied().collect();
         let now = self.now();
-        let settled = settle::settle(plans, &unsettled, &credentials, self.settings.settle_after_ms, now);
+        let closing: BTreeSet<&str> = closing.iter().copied().collect();
+        let sent = settle::Sent { rows: &unsettled, credentials: &credentials, closing: &closing };
+        let settled = settle::settle(plans, &sent, self.settings.settle_after_ms, now);
         self.store.settle(&settled.settlements, now).await.context("cannot commit receipts")?;
         Ok((settled.ready, settled.waiting))
     }

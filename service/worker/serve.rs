@@ -91,7 +91,7 @@ async fn approve_loop(service: Arc<Service>, schedule: Schedule, wake: Arc<Notif
             Ok(()) if is_full => last_full = Some(Instant::now()),
             Ok(()) => {}
             Err(error) => {
-                tracing::error!(error = format!("{error:#}"), "approval run failed; it is tried again")
+                tracing::error!(error = format!("{error:#}"), "approval run failed; it is tried again");
             }
         }
     }
@@ -150,22 +150,23 @@ fn log_staged(staged: &Staged) {
 fn log_held(held: &Held) {
     for done in &held.done {
         let reasons: Vec<&str> = done.plan.refused.iter().map(|refusal| refusal.reason.as_str()).collect();
-        match &done.failed {
-            Some(error) => tracing::warn!(
+        if let Some(error) = &done.failed {
+            tracing::warn!(
                 plan.object = done.plan.object,
                 plan.title = done.plan.title,
                 error,
                 "plan failed"
-            ),
-            None => tracing::info!(
-                plan.object = done.plan.object,
-                plan.title = done.plan.title,
-                plan.cause = ?done.plan.cause,
-                steps = done.done,
-                refused = reasons.join("; "),
-                "plan done"
-            ),
+            );
+            continue;
         }
+        tracing::info!(
+            plan.object = done.plan.object,
+            plan.title = done.plan.title,
+            plan.cause = ?done.plan.cause,
+            steps = done.done,
+            refused = reasons.join("; "),
+            "plan done"
+        );
     }
     for server in &held.servers {
         match &server.error {
