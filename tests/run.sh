@@ -27,7 +27,8 @@ if [[ $mode == all ]]; then
     python3 tests/lab/lab.py install browser
 
     headline "dependencies: licences, bans, sources, advisories"
-    "$tools/bin/cargo-deny" --locked check bans licenses sources
+    "$tools/bin/cargo-deny" --locked check --hide-inclusion-graph bans licenses sources
+
     # The advisory database comes from the network: without it the check is skipped, and says so.
     if ! "$tools/bin/cargo-deny" --locked check advisories 2>"$lab_dir/advisories.log"; then
         if grep -qiE "failed to fetch|unable to fetch|failed to (clone|open)|network|resolve|connect" "$lab_dir/advisories.log"; then

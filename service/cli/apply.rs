@@ -37,6 +37,9 @@ pub struct ApplyArguments {
     /// Leave the DNS servers alone.
     #[arg(long)]
     pub skip_dns: bool,
+    /// Withdraw DNS records even if most of them go at once.
+    #[arg(long, conflicts_with = "skip_dns")]
+    pub withdraw_many: bool,
 }
 
 /// Arguments of `rollback`.
@@ -72,6 +75,7 @@ pub(super) async fn apply(
     let push = match (wanted.skip_dns, wanted.dry_run) {
         (true, _) => Push::Skip,
         (false, true) => Push::DryRun,
+        (false, false) if wanted.withdraw_many => Push::Force,
         (false, false) => Push::Now,
     };
     if wanted.skip_netbox {

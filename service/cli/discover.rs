@@ -69,7 +69,7 @@ pub(super) async fn collect(
 }
 
 async fn with_netbox(config: &Config, collections: &[Collection]) -> anyhow::Result<Discovery> {
-    let service = setup::service(config).await?;
+    let service = setup::reader(config).await?;
     Ok(service.discover(collections).await?.0)
 }
 

@@ -68,6 +68,13 @@ pub(crate) async fn service(config: &Config) -> anyhow::Result<Service> {
     Ok(Service::new(clients, store, Arc::new(SystemClock), settings(config), servers))
 }
 
+/// Something that only reads NetBox, with a store in memory: `discover` leaves nothing behind.
+pub(crate) async fn reader(config: &Config) -> anyhow::Result<Service> {
+    let clients = clients(config.netbox()?)?;
+    let store = Store::open("sqlite::memory:").await?;
+    Ok(Service::new(clients, store, Arc::new(SystemClock), settings(config), Vec::new()))
+}
+
 /// No such object, or more than one.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

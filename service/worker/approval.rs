@@ -159,7 +159,7 @@ impl Service {
         let executor = self.executor("apply");
         let mut execution = executor.begin(plans).await?;
         execution.advance(Phase::Attributes).await?;
-        if approvals.push == Push::Now && !self.servers.is_empty() {
+        if matches!(approvals.push, Push::Now | Push::Force) && !self.servers.is_empty() {
             let fresh = if execution.plans().is_empty() {
                 view.clone()
             } else {
@@ -167,7 +167,7 @@ impl Service {
                     .await
                     .context("cannot read addresses")?
             };
-            held.servers = self.push_names(&fresh, Push::Now).await;
+            held.servers = self.push_names(&fresh, approvals.push).await;
             let failed: Vec<String> = held
                 .servers
                 .iter()
