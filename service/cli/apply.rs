@@ -22,6 +22,7 @@ pub struct PlanArguments {
 
 /// Arguments of `apply`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the flags of a command")]
 pub struct ApplyArguments {
     /// Only this object; everything that was decided if not given.
     pub object: Option<String>,
