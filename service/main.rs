@@ -1,1 +1,7 @@
-fn main() {}
+//! The `surveyor` program: everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    surveyor::cli::main()
+}

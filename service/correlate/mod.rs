@@ -1,1 +1,98 @@
-//! Observations to candidates, links and conflicts. Pure.
+//! Observations to candidates, links and conflicts. Pure: the same facts give the same result in whatever order they come.
+//!
+//! Phases: own devices ([`inventory`]) and what they hear ([`neighbors`]), [`ports`], forwarding rows and the directions between
+//! switches ([`attachment`]), addresses of one machine ([`machines`]); then devices, [`guests`], [`hosts`] and [`links`] are worded.
+
+mod addresses;
+mod attachment;
+mod class;
+mod confidence;
+mod devices;
+mod draft;
+mod guests;
+mod hosts;
+mod inventory;
+mod links;
+mod machines;
+mod naming;
+mod neighbors;
+mod ownership;
+mod ports;
+mod sightings;
+mod text;
+mod words;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::candidate::Known;
+use crate::model::{Candidate, Collection, Conflict, Discovery, Gap, HostName, Identity};
+use attachment::{edge::Edge, rows::Rows, topology::Topology};
+use world::World;
+
+pub use links::SHARED_SEGMENT;
+
+/// Works out which hosts there are and where they hang, how the network's own devices are linked, and what contradicts what.
+///
+/// The order of collections, facts and rows does not matter, and times are not looked at.
+pub fn correlate(collections: &[Collection], known: &Known) -> Discovery {
+    let mut sorted: Vec<&Collection> = collections.iter().collect();
+    sorted.sort_by(|a, b| a.source.cmp(&b.source));
+    let collections = sorted.as_slice();
+
+    let inventory = inventory::Inventory::new(collections);
+    let mut heard = neighbors::listen(&inventory, collections);
+    let ports = ports::Ports::new(&inventory, collections, neighbors::heard_ports(&heard));
+    neighbors::number(&mut heard, &inventory, &ports);
+    let rows = Rows::new(&inventory, &ports, collections);
+    let topology = Topology::new(&inventory, &ports, &rows, &heard);
+    let machines = machines::Machines::new(&inventory, collections, &heard);
+    let documented = known
+        .uplinks
+        .iter()
+        .filter_map(|(device, port)| ports.find(&inventory, inventory.called(device)?, port))
+        .collect();
+    let edge = Edge::new(&inventory, &ports, &rows, &topology, &machines, &heard, &documented);
+    let sightings = sightings::Sightings::new(collections);
+    let networks = addresses::Networks::new(collections, known);
+    let world = World::new(collections, known, &inventory, &edge, &heard, &sightings, &networks);
+
+    let mut candidates = devices::devices(&world);
+    candidates.extend(guests::guests(&world));
+    candidates.extend(hosts::hosts(&world));
+    candidates.sort_by(|a, b| a.identity.cmp(&b.identity));
+    naming::resolve_duplicates(&mut candidates, &administered(&world));
+    for candidate in &mut candidates {
+        candidate.conflicts.sort();
+        if !candidate.conflicts.is_empty() {
+            candidate.confidence = candidate.confidence.min(confidence::CONTRADICTED);
+        }
+    }
+    let (links, disagreements) = links::links(&inventory, &edge, &heard);
+    Discovery { conflicts: conflicts(&candidates, disagreements), candidates, links, gaps: gaps(collections) }
+}
+
+/// The names that an administrator gave: of guests by the hypervisor, of devices by the configuration.
+fn administered(world: &World<'_, '_>) -> BTreeMap<Identity, BTreeSet<HostName>> {
+    let mut names: BTreeMap<Identity, BTreeSet<HostName>> = BTreeMap::new();
+    for guest in &world.machines.guests {
+        names.entry(guests::identity(guest)).or_default().extend(guests::configured_name(guest));
+    }
+    for (identity, name) in devices::names(world) {
+        names.entry(identity).or_default().insert(name);
+    }
+    names
+}
+
+fn conflicts(candidates: &[Candidate], links: Vec<Conflict>) -> Vec<Conflict> {
+    let of_candidates = candidates.iter().flat_map(|candidate| candidate.conflicts.iter().cloned());
+    of_candidates.chain(links).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn gaps(collections: &[&Collection]) -> Vec<Gap> {
+    let gaps = collections.iter().flat_map(|collection| collection.gaps.iter().cloned());
+    gaps.collect::<BTreeSet<_>>().into_iter().collect()
+}

@@ -12,7 +12,7 @@ pub mod time;
 
 pub use candidate::{
     Attachment, Candidate, CandidateInterface, CandidateKind, Class, Competing, Conflict, Discovery,
-    Identity, Link, LinkEnd, NameOrigin, Resources,
+    Identity, Known, Link, LinkEnd, NameOrigin, Resources,
 };
 pub use collection::{Collection, FdbTable, Gap, PortRef};
 pub use mac::MacAddr;

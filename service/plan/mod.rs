@@ -3,7 +3,15 @@
 //! Everything that writes is a [`Step`] of a [`Plan`]. Planners are pure: they read a [`View`] and return plans; they know no
 //! clock, no network and no database. Executing makes no choices.
 
+pub mod bootstrap;
+pub mod clash;
+pub mod dns;
+pub mod ledger;
+pub mod materialize;
+pub mod reject;
 pub mod render;
+pub mod rollback;
+pub mod stage;
 pub mod step;
 pub mod view;
 

@@ -116,7 +116,7 @@ pub enum Phase {
     State,
 }
 
-/// How serious a journal entry is (NetBox JournalEntryKindChoices).
+/// How serious a journal entry is (NetBox `JournalEntryKindChoices`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
@@ -325,6 +325,10 @@ pub struct Plan {
     pub refused: Vec<Refusal>,
     /// DNS records that follow from it, as text, for people; the DNS plan decides per server.
     pub records: Vec<String>,
+    /// What holds once the plan is done, whether a step makes it or it is there already: the same words before and after a
+    /// crash, so that the journal says it once.
+    #[serde(skip_serializing_if = "std::collections::BTreeSet::is_empty", default)]
+    pub facts: std::collections::BTreeSet<String>,
 }
 
 impl Plan {
@@ -338,6 +342,7 @@ impl Plan {
             steps: Vec::new(),
             refused: Vec::new(),
             records: Vec::new(),
+            facts: std::collections::BTreeSet::new(),
         }
     }
 

@@ -153,11 +153,13 @@ pub struct Interface {
     pub tags: BTreeSet<String>,
     /// What is at the far end of the path, in words (`printer-old eth0`), patch panels traversed.
     pub connected_to: Vec<String>,
+    /// Devices at the far end of a connected path.
+    pub peers: BTreeSet<ObjectRef>,
     /// Surveyor's custom fields (`switch`, `port`, `addresses`, `dns_name`).
     pub ours: Ours,
 }
 
-/// Interface types that take no cable (NetBox NONCONNECTABLE_IFACE_TYPES, dcim/constants.py), wireless ones included.
+/// Interface types that take no cable (NetBox `NONCONNECTABLE_IFACE_TYPES`, dcim/constants.py), wireless ones included.
 pub fn takes_cable(interface_type: &str) -> bool {
     !(matches!(interface_type, "virtual" | "bridge" | "lag")
         || interface_type.starts_with("ieee802.11")

@@ -64,13 +64,19 @@ pub fn explain(error: &reqwest::Error) -> String {
     format!("{target}: {}", cause(error))
 }
 
-/// The deciding cause in the chain of errors.
-fn cause(error: &reqwest::Error) -> String {
+/// The same for a connection that is TLS but not HTTP.
+pub fn explain_io(target: &str, error: &io::Error) -> String {
+    let cause = known_or_texts(error).unwrap_or_else(|mut texts| texts.pop().unwrap_or_default());
+    format!("{target}: {cause}")
+}
+
+/// The cause in the chain of errors that has a type, or else the texts of all.
+fn known_or_texts(error: &(dyn StdError + 'static)) -> Result<String, Vec<String>> {
     let mut texts = Vec::new();
-    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    let mut next = Some(error);
     while let Some(current) = next {
         if let Some(known) = known_cause(current) {
-            return known;
+            return Ok(known);
         }
         texts.push(current.to_string());
         // An `io::Error` made from another error hides it: its `source` is the source of what it holds.
@@ -80,6 +86,15 @@ fn cause(error: &reqwest::Error) -> String {
             None => current.source(),
         };
     }
+    Err(texts)
+}
+
+/// The deciding cause in the chain of errors.
+fn cause(error: &reqwest::Error) -> String {
+    let mut texts = match known_or_texts(error) {
+        Ok(known) => return known,
+        Err(texts) => texts,
+    };
     if error.is_timeout() {
         let step = if error.is_connect() { "connecting" } else { "waiting for the answer" };
         return format!("timed out while {step}");

@@ -2,6 +2,9 @@
 
 pub mod http;
 pub mod secret;
+pub mod ssh;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 
 pub use secret::{Secret, SecretError, read_secret_file};

@@ -1,1 +1,1 @@
-
+//! The suite of the program as a whole.

@@ -38,6 +38,9 @@ pub use credentials::{AuthProtocol, Credentials, CredentialsError, PrivProtocol,
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Name of the source, and of the device in what it reports.
+    #[schemars(with = "String")]
+    pub name: SourceName,
     /// `host` or `host:port`; the port is 161 if absent.
     pub address: String,
     /// Name of the `[[credentials]]` entry.
@@ -116,7 +119,8 @@ pub enum ConfigError {
 
 impl Config {
     /// The source; `credentials` is the entry that [`Config::credentials`] names. Secrets are read now.
-    pub fn build(self, name: SourceName, credentials: &Credentials) -> Result<Box<dyn Source>, ConfigError> {
+    pub fn build(self, credentials: &Credentials) -> Result<Box<dyn Source>, ConfigError> {
+        let name = self.name.clone();
         let range = |key, range| ConfigError::Range { source_name: name.clone(), key, range };
         if talk::split_host_port(&self.address).is_none() {
             return Err(ConfigError::Address { source_name: name, address: self.address });

@@ -1,0 +1,195 @@
+//! `surveyor discover`: read and correlate, print, write nothing.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::output::Output;
+use super::table::table;
+use super::{Ended, setup};
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::Config;
+use crate::model::candidate::Known;
+use crate::model::{Attachment, Candidate, CandidateKind, Collection, Conflict, Discovery};
+use crate::source::{collect_all, record};
+use crate::worker;
+
+/// Arguments of `discover`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Read only these sources.
+    #[arg(long, value_name = "NAME")]
+    pub source: Vec<String>,
+    /// Write what the sources said to this folder, for a bug report or for `--replay`.
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<PathBuf>,
+    /// Read a recorded folder instead of the sources.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["source", "record"])]
+    pub replay: Option<PathBuf>,
+}
+
+pub(super) async fn run(config: &Config, wanted: &Arguments, output: &mut Output) -> anyhow::Result<Ended> {
+    let collections = collect(config, &wanted.source, wanted.replay.as_ref(), output).await?;
+    if let Some(folder) = &wanted.record {
+        record::record(folder, &collections)?;
+        output.say(format!("recorded in {}", folder.display()));
+    }
+    let mut is_complete = true;
+    let discovery = match &config.netbox {
+        Some(_) if wanted.replay.is_none() => match with_netbox(config, &collections).await {
+            Ok(discovery) => discovery,
+            Err(error) => {
+                is_complete = false;
+                output.say(format!("warning: without NetBox: {error:#}"));
+                without_netbox(config, &collections, output)
+            }
+        },
+        _ => without_netbox(config, &collections, output),
+    };
+    output.object(&discovery)?;
+    print(&discovery, output)?;
+    Ok(if is_complete && discovery.gaps.is_empty() { Ended::Done } else { Ended::Incomplete })
+}
+
+/// Reads the sources, or a recording of them.
+pub(super) async fn collect(
+    config: &Config,
+    only: &[String],
+    replay: Option<&PathBuf>,
+    output: &Output,
+) -> anyhow::Result<Vec<Collection>> {
+    if let Some(folder) = replay {
+        return Ok(record::replay(folder)?);
+    }
+    let sources = config.build_sources(only)?;
+    if sources.is_empty() {
+        output.say("warning: no `[[source]]` is configured: there is nothing to read");
+    }
+    Ok(collect_all(&sources, SystemClock.now(), config.limits).await)
+}
+
+async fn with_netbox(config: &Config, collections: &[Collection]) -> anyhow::Result<Discovery> {
+    let service = setup::reader(config).await?;
+    Ok(service.discover(collections).await?.0)
+}
+
+fn without_netbox(config: &Config, collections: &[Collection], output: &Output) -> Discovery {
+    output.say(
+        "note: without NetBox the known prefixes, documented MAC addresses and cables are not known: only networks that the sources are connected to make hosts",
+    );
+    let known = Known { stage_random_macs: config.stage_random_macs, ..Known::default() };
+    worker::correlate(collections, &known)
+}
+
+/// Candidates, links, contradictions and gaps, for people.
+pub(super) fn print(discovery: &Discovery, output: &mut Output) -> anyhow::Result<()> {
+    if !discovery.candidates.is_empty() {
+        let head = ["NAME", "KIND", "CLASS", "MAC", "ADDRESSES", "PORT", "CONF", "SOURCES", "NOTE"];
+        output.block(&table(&head, discovery.candidates.iter().map(row)))?;
+    }
+    if !discovery.links.is_empty() {
+        output.line("")?;
+        let rows = discovery.links.iter().map(|link| {
+            vec![
+                format!("{} {}", link.a.switch, link.a.port),
+                format!("{} {}", link.b.switch, link.b.port),
+                link.evidence.join(", "),
+                link.confidence.to_string(),
+            ]
+        });
+        output.block(&table(&["LINK", "TO", "EVIDENCE", "CONF"], rows))?;
+    }
+    for conflict in &discovery.conflicts {
+        output.line(format!("conflict: {}", words(conflict)))?;
+    }
+    for gap in &discovery.gaps {
+        output.line(format!("gap: {} {}: {}", gap.source, gap.facts.as_str(), gap.reason))?;
+    }
+    output.line(format!(
+        "{} candidates, {} links, {} conflicts, {} gaps",
+        discovery.candidates.len(),
+        discovery.links.len(),
+        discovery.conflicts.len(),
+        discovery.gaps.len()
+    ))
+}
+
+/// Cells longer than this are cut: the JSON has everything.
+const WIDE: usize = 46;
+
+fn row(candidate: &Candidate) -> Vec<String> {
+    let macs: Vec<String> = candidate
+        .interfaces
+        .iter()
+        .filter_map(|interface| interface.mac)
+        .map(|mac| mac.to_string())
+        .collect();
+    let addresses: Vec<String> = candidate
+        .interfaces
+        .iter()
+        .flat_map(|interface| &interface.addresses)
+        .map(ToString::to_string)
+        .collect();
+    let ports: Vec<String> = candidate
+        .interfaces
+        .iter()
+        .filter_map(|interface| interface.attachment.as_ref())
+        .map(place)
+        .collect();
+    let kind = match candidate.kind {
+        CandidateKind::Device => "device",
+        CandidateKind::VirtualMachine => "vm",
+    };
+    vec![
+        candidate.name.to_string(),
+        kind.to_owned(),
+        candidate.class.as_str().to_owned(),
+        short(&macs, 1),
+        short(&addresses, 2),
+        short(&ports, 1),
+        candidate.confidence.to_string(),
+        candidate.sources.join(","),
+        cut(candidate.evidence_only.as_deref().unwrap_or_default()),
+    ]
+}
+
+fn place(attachment: &Attachment) -> String {
+    let behind = if attachment.exclusive { "" } else { "behind " };
+    let competing = if attachment.competing.is_empty() { "" } else { " (contested)" };
+    format!("{behind}{} {}{competing}", attachment.switch, attachment.port)
+}
+
+fn short(items: &[String], keep: usize) -> String {
+    let mut unique: Vec<&String> = items.iter().collect();
+    unique.dedup();
+    let more = unique.len().saturating_sub(keep);
+    let shown: Vec<&str> = unique.iter().take(keep).map(|item| item.as_str()).collect();
+    if more > 0 { format!("{} +{more}", shown.join(" ")) } else { shown.join(" ") }
+}
+
+fn cut(text: &str) -> String {
+    if text.chars().count() <= WIDE {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(WIDE - 1).collect();
+    format!("{kept}…")
+}
+
+fn words(conflict: &Conflict) -> String {
+    match conflict {
+        Conflict::DuplicateAddress { address, macs } => {
+            let macs: Vec<String> = macs.iter().map(ToString::to_string).collect();
+            format!("{address} is claimed by {}", macs.join(" and "))
+        }
+        Conflict::SeveralPorts { mac, ports } => {
+            let ports: Vec<String> =
+                ports.iter().map(|port| format!("{} {}", port.switch, port.port)).collect();
+            format!("{mac} is seen on {}", ports.join(" and "))
+        }
+        Conflict::DuplicateName { name, identities } => {
+            let identities: Vec<String> = identities.iter().map(ToString::to_string).collect();
+            format!("the name `{name}` is claimed by {}", identities.join(" and "))
+        }
+        Conflict::LinkDisagrees { claims } => claims.join(" but "),
+    }
+}

@@ -1,0 +1,179 @@
+//! `surveyor doctor`: every check, one line each, with what to do about what is wrong.
+
+use serde_json::json;
+
+use super::output::Output;
+use super::{Ended, bootstrap as wishes, setup};
+use crate::config::Config;
+use crate::netbox::{Client, bootstrap, view};
+use crate::source::check_all;
+use crate::store::Store;
+use crate::worker::chain;
+
+/// One line.
+struct Line {
+    what: String,
+    outcome: Result<String, String>,
+    is_warning: bool,
+}
+
+/// Versions of NetBox that are tested for real.
+const TESTED: &str = "4.7";
+/// Versions that follow the documented contract.
+const CONTRACT: [&str; 2] = ["4.5", "4.6"];
+
+pub(super) async fn run(config: &Config, output: &mut Output) -> anyhow::Result<Ended> {
+    let mut lines = vec![ok("configuration", format!("{} sources", config.sources.len()))];
+    match Store::open(&config.store).await {
+        Ok(store) => lines.push(ok("store", store.location().to_owned())),
+        Err(error) => lines.push(failed("store", chain(&error))),
+    }
+    if config.netbox.is_some() {
+        check_netbox(config, &mut lines).await;
+    } else {
+        lines.push(warning("NetBox", "no `[netbox]` section: only `discover` works".to_owned()));
+    }
+    match config.build_sources(&[]) {
+        Ok(sources) => {
+            for check in check_all(&sources, config.limits).await {
+                lines.push(Line { what: check.what, outcome: check.outcome, is_warning: false });
+            }
+        }
+        Err(error) => lines.extend(error.faults.into_iter().map(|fault| failed("source", fault))),
+    }
+    match setup::servers(config) {
+        Ok(servers) => {
+            for server in &servers {
+                for check in server.check().await {
+                    let what = format!("DNS server {}: {}", server.name(), check.name);
+                    lines.push(if check.ok { ok(&what, check.detail) } else { failed(&what, check.detail) });
+                }
+            }
+        }
+        Err(error) => lines.push(failed("DNS", format!("{error:#}"))),
+    }
+    match config.webhook_secrets() {
+        Ok(secrets) if secrets.is_empty() => {
+            lines.push(warning(
+                "webhook",
+                "no `[webhook]` section: approvals are found by the sweep alone".to_owned(),
+            ));
+        }
+        Ok(_) => lines.push(ok("webhook", "the secret can be read".to_owned())),
+        Err(error) => lines.push(failed("webhook", error.to_string())),
+    }
+    output.object(
+        &lines
+            .iter()
+            .map(|line| {
+                let (state, detail) = match &line.outcome {
+                    Ok(detail) if line.is_warning => ("warning", detail),
+                    Ok(detail) => ("ok", detail),
+                    Err(detail) => ("failed", detail),
+                };
+                json!({ "check": line.what, "state": state, "detail": detail })
+            })
+            .collect::<Vec<_>>(),
+    )?;
+    for line in &lines {
+        let (sign, detail) = match &line.outcome {
+            Ok(detail) if line.is_warning => ("warn", detail),
+            Ok(detail) => ("ok  ", detail),
+            Err(detail) => ("FAIL", detail),
+        };
+        output.line(format!("{sign} {}: {detail}", line.what))?;
+    }
+    let failures = lines.iter().filter(|line| line.outcome.is_err()).count();
+    output.line(format!("{} checks, {failures} failed", lines.len()))?;
+    Ok(if failures == 0 { Ended::Done } else { Ended::Faulty })
+}
+
+async fn check_netbox(config: &Config, lines: &mut Vec<Line>) {
+    let Ok(netbox) = config.netbox() else { return };
+    let clients = match setup::clients(netbox) {
+        Ok(clients) => clients,
+        Err(error) => {
+            lines.push(failed("NetBox", format!("{error:#}")));
+            return;
+        }
+    };
+    match clients.stager.status().await {
+        Ok(version) => {
+            let known = |wanted: &str| version.starts_with(&format!("{wanted}."));
+            lines.push(if known(TESTED) {
+                ok("NetBox", format!("{version}, tested for real"))
+            } else if CONTRACT.iter().any(|wanted| known(wanted)) {
+                warning(
+                    "NetBox",
+                    format!("{version}: supported by its documented contract, tested for real is {TESTED}"),
+                )
+            } else {
+                warning("NetBox", format!("{version} was never tested; tested for real is {TESTED}"))
+            });
+        }
+        Err(error) => {
+            lines.push(failed("NetBox", chain(&error)));
+            return;
+        }
+    }
+    let mut users = Vec::new();
+    for (what, client) in [("stager token", &clients.stager), ("materializer token", &clients.materializer)] {
+        match client.me().await {
+            Ok(user) => {
+                users.push(user.username.clone());
+                lines.push(ok(what, format!("user {}", user.username)));
+            }
+            Err(error) => lines.push(failed(what, chain(&error))),
+        }
+    }
+    if users.len() == 2 && users[0] == users[1] {
+        lines.push(warning(
+            "tokens",
+            "one token does both jobs: two, as `surveyor bootstrap` makes them, keep Surveyor from ever approving".to_owned(),
+        ));
+    }
+    match view::read(&clients.stager, &config.wishes).await {
+        Ok(view) => lines.push(ok(
+            "NetBox objects",
+            format!("{} devices and guests, {} prefixes", view.machines.len(), view.prefixes.len()),
+        )),
+        Err(error) => lines.push(failed("NetBox objects", chain(&error))),
+    }
+    check_bootstrap(config, &clients.stager, lines).await;
+}
+
+async fn check_bootstrap(config: &Config, client: &Client, lines: &mut Vec<Line>) {
+    let wishes = match wishes::wishes(config, false) {
+        Ok(wishes) => wishes,
+        Err(error) => {
+            lines.push(failed("bootstrap", format!("{error:#}")));
+            return;
+        }
+    };
+    match bootstrap::drift(client, &wishes).await {
+        Ok(drift) if drift.is_empty() => {
+            lines.push(ok("bootstrap", "NetBox is set up as it should be".to_owned()));
+        }
+        Ok(drift) => {
+            for line in drift {
+                lines.push(failed("bootstrap", format!("{line} (hint: run `surveyor bootstrap` again)")));
+            }
+        }
+        Err(error) => {
+            lines
+                .push(warning("bootstrap", format!("cannot be compared with this token: {}", chain(&error))));
+        }
+    }
+}
+
+fn ok(what: &str, detail: String) -> Line {
+    Line { what: what.to_owned(), outcome: Ok(detail), is_warning: false }
+}
+
+fn warning(what: &str, detail: String) -> Line {
+    Line { what: what.to_owned(), outcome: Ok(detail), is_warning: true }
+}
+
+fn failed(what: &str, detail: String) -> Line {
+    Line { what: what.to_owned(), outcome: Err(detail), is_warning: false }
+}

@@ -1,0 +1,147 @@
+//! From a checked configuration to something that acts.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::apply::Clients;
+use crate::clock::SystemClock;
+use crate::config::{Config, NetBox, read_secret};
+use crate::dns::Unbound;
+use crate::model::{ObjectKind, ObjectRef};
+use crate::netbox::{Client, ClientConfig};
+use crate::plan::View;
+use crate::store::Store;
+use crate::transport::Secret;
+use crate::worker::{Service, Settings};
+
+/// A client for this NetBox with this token.
+pub(crate) fn client(netbox: &NetBox, token: Secret) -> anyhow::Result<Client> {
+    Ok(Client::new(ClientConfig {
+        url: netbox.url.clone(),
+        token,
+        tls: netbox.tls,
+        ca_file: netbox.ca_file.clone(),
+        timeout: netbox.timeout,
+        page_size: netbox.page_size,
+    })?)
+}
+
+/// Both clients.
+pub(crate) fn clients(netbox: &NetBox) -> anyhow::Result<Clients> {
+    let stager = client(netbox, read_secret("netbox.stager_token_file", &netbox.stager_token_file)?)?;
+    let materializer = if netbox.has_one_token() {
+        stager.clone()
+    } else {
+        stager.with_token(read_secret("netbox.materializer_token_file", &netbox.materializer_token_file)?)
+    };
+    Ok(Clients { stager, materializer })
+}
+
+/// DNS servers.
+pub(crate) fn servers(config: &Config) -> anyhow::Result<Vec<Unbound>> {
+    let dns = config.dns.iter().flat_map(|dns| dns.unbound.iter().cloned());
+    dns.map(|server| {
+        Unbound::new(server)
+            .map_err(|error| crate::config::ConfigError { faults: vec![crate::worker::chain(&error)] }.into())
+    })
+    .collect()
+}
+
+/// What the worker is told.
+pub(crate) fn settings(config: &Config) -> Settings {
+    let settle_after = config.netbox.as_ref().map_or(0, |netbox| netbox.settle_after.as_millis());
+    Settings {
+        wishes: config.wishes.clone(),
+        policy: config.policy.clone(),
+        settle_after_ms: i64::try_from(settle_after).unwrap_or(i64::MAX),
+        dns_ttl: config.dns.as_ref().map_or(300, |dns| dns.ttl),
+        snooze_days: config.snooze_days,
+        stage_random_macs: config.stage_random_macs,
+    }
+}
+
+/// Everything that acts.
+pub(crate) async fn service(config: &Config) -> anyhow::Result<Service> {
+    let clients = clients(config.netbox()?)?;
+    let servers = servers(config)?;
+    let store = Store::open(&config.store).await?;
+    Ok(Service::new(clients, store, Arc::new(SystemClock), settings(config), servers))
+}
+
+/// Something that only reads NetBox, with a store in memory: `discover` leaves nothing behind.
+pub(crate) async fn reader(config: &Config) -> anyhow::Result<Service> {
+    let clients = clients(config.netbox()?)?;
+    let store = Store::open("sqlite::memory:").await?;
+    Ok(Service::new(clients, store, Arc::new(SystemClock), settings(config), Vec::new()))
+}
+
+/// No such object, or more than one.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct NotFound(String);
+
+/// The object that a person means: a name, an identity, `dcim.device/12`, or a page of NetBox.
+pub(crate) fn find(text: &str, view: &View) -> anyhow::Result<ObjectRef> {
+    let text = text.trim();
+    if let Some(object) = reference(text).or_else(|| page(text)) {
+        return Ok(object);
+    }
+    let mut found: BTreeSet<ObjectRef> =
+        view.by_identity(text).iter().map(|machine| machine.object).collect();
+    found.extend(
+        view.cables
+            .iter()
+            .filter(|cable| cable.ours.id.as_deref() == Some(text) || cable.label == text)
+            .map(|cable| ObjectRef::new(ObjectKind::Cable, cable.id)),
+    );
+    if found.is_empty() {
+        if let Ok(mac) = text.parse() {
+            found.extend(view.by_mac(mac));
+        }
+        for kind in [ObjectKind::Device, ObjectKind::VirtualMachine] {
+            found.extend(view.by_name(kind, text).iter().map(|machine| machine.object));
+        }
+    }
+    match found.len() {
+        1 => found.into_iter().next().ok_or_else(|| NotFound(String::new()).into()),
+        0 => Err(NotFound(format!(
+            "NetBox has no device, virtual machine or cable `{text}` (hint: a name, an identity, `dcim.device/12` or the address of its page)"
+        ))
+        .into()),
+        _ => {
+            let list: Vec<String> = found.iter().map(ToString::to_string).collect();
+            Err(NotFound(format!("`{text}` is not unique: {}", list.join(", "))).into())
+        }
+    }
+}
+
+/// `dcim.device/12`.
+fn reference(text: &str) -> Option<ObjectRef> {
+    let (kind, id) = text.split_once('/')?;
+    Some(ObjectRef::new(ObjectKind::from_content_type(kind)?, id.trim_end_matches('/').parse().ok()?))
+}
+
+/// `https://netbox.example.org/dcim/devices/12/`.
+fn page(text: &str) -> Option<ObjectRef> {
+    let path = text.split_once("://")?.1;
+    let kinds = [ObjectKind::Device, ObjectKind::VirtualMachine, ObjectKind::Cable];
+    kinds.into_iter().find_map(|kind| {
+        let (_, rest) = path.split_once(&format!("/{}", kind.path()))?;
+        Some(ObjectRef::new(kind, rest.split('/').next()?.parse().ok()?))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_found_by_reference_and_page() {
+        let device = ObjectRef::new(ObjectKind::Device, 12);
+        assert_eq!(reference("dcim.device/12"), Some(device));
+        assert_eq!(page("https://netbox.example.org/dcim/devices/12/"), Some(device));
+        assert_eq!(page("https://netbox.example.org/sub/dcim/devices/12/journal/"), Some(device));
+        assert_eq!(reference("lldp:00/11"), None);
+        assert_eq!(reference("pve:lab/101/x"), None);
+    }
+}

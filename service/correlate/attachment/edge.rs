@@ -1,0 +1,356 @@
+//! The edge port of one address, from the ports that learned it and what is known to lie behind them.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::rows::{MacIndex, Rows};
+use super::topology::{Facing, Topology};
+use crate::correlate::inventory::{DeviceId, Inventory};
+use crate::correlate::machines::Machines;
+use crate::correlate::neighbors::Heard;
+use crate::correlate::ports::{PortId, Ports};
+use crate::model::MacAddr;
+use crate::model::observation::{Capability, DeviceRole, PortKind};
+
+/// Where an address hangs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::correlate) enum Placement {
+    /// No forwarding table has it and no neighbour announced it.
+    Unseen,
+    /// Only ports between switches learned it.
+    BetweenSwitches(Vec<PortId>),
+    /// On or behind this port.
+    At(Place),
+}
+
+/// An edge port, and how sure it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::correlate) struct Place {
+    /// The port.
+    pub port: PortId,
+    /// The VLAN, where only one.
+    pub vlan: Option<u16>,
+    /// Why no cable follows from it; none if the machine is alone on the port.
+    pub shared: Option<Shared>,
+    /// Other ports that claim it too.
+    pub competing: Vec<PortId>,
+    /// Whether a neighbour announcement says so, not only a table.
+    pub announced: bool,
+    /// How many tables of other switches have it in this direction.
+    pub agreeing: usize,
+}
+
+/// Why a place is no cable end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::correlate) enum Shared {
+    /// So many addresses are on the port, this one included.
+    Addresses(usize),
+    /// It is behind this bridge, whose table was not read.
+    BehindUnread(String),
+    /// It is behind this telephone or access point.
+    Behind(String),
+    /// NetBox documents a cable to another network device there.
+    DocumentedUplink,
+    /// Not a socket.
+    Kind(PortKind),
+    /// The device names a port that its other tables do not explain.
+    Unresolved,
+    /// The port has no link: the row is stale.
+    Down,
+    /// Several ports claim it.
+    SeveralPorts,
+}
+
+/// What is known to lie behind a port.
+#[derive(Debug, Default, Clone)]
+pub(in crate::correlate) struct Behind {
+    /// Names of bridges whose tables were not read.
+    pub unread: BTreeSet<String>,
+    /// Names of telephones and access points.
+    pub leaves: BTreeSet<String>,
+    /// NetBox has a connected cable to a network device there.
+    pub documented: bool,
+    /// The addresses of those bridges, telephones and access points themselves.
+    pub themselves: BTreeSet<MacAddr>,
+    /// The one machine that announced itself there, if it is one.
+    pub adjacent: Adjacent,
+}
+
+/// Who announced itself over the cable.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(in crate::correlate) enum Adjacent {
+    /// Nobody.
+    #[default]
+    Nobody,
+    /// One machine, with its addresses, and whether others can be behind it.
+    One(BTreeSet<MacAddr>, bool),
+    /// Several: something in between forwards announcements.
+    Several,
+}
+
+/// Everything that places addresses.
+pub(in crate::correlate) struct Edge<'r, 'a> {
+    /// The ports.
+    pub ports: &'r Ports,
+    /// The forwarding rows.
+    pub rows: &'r Rows,
+    /// Directions between switches.
+    pub topology: &'r Topology,
+    /// The machines.
+    pub machines: &'r Machines<'a>,
+    behind: HashMap<PortId, Behind>,
+    announced: HashMap<MacAddr, BTreeSet<PortId>>,
+    heard_on: HashMap<DeviceId, BTreeSet<PortId>>,
+}
+
+impl<'r, 'a> Edge<'r, 'a> {
+    /// Learns what lies behind the ports: what was heard there, what NetBox documents, and unread devices by their addresses.
+    pub(in crate::correlate) fn new(
+        inventory: &Inventory<'a>,
+        ports: &'r Ports,
+        rows: &'r Rows,
+        topology: &'r Topology,
+        machines: &'r Machines<'a>,
+        heard: &[Heard<'a>],
+        documented: &BTreeSet<PortId>,
+    ) -> Self {
+        let mut edge = Self {
+            ports,
+            rows,
+            topology,
+            machines,
+            behind: HashMap::new(),
+            announced: HashMap::new(),
+            heard_on: HashMap::new(),
+        };
+        for port in documented {
+            edge.behind.entry(*port).or_default().documented = true;
+        }
+        for heard in heard {
+            if let Some(port) = heard.port {
+                edge.hear(inventory, heard, port);
+            }
+        }
+        let unread = inventory.iter().filter(|(_, device)| {
+            !device.has_table && matches!(device.role, Some(DeviceRole::Switch | DeviceRole::AccessPoint))
+        });
+        let mut found: Vec<(PortId, DeviceId)> = Vec::new();
+        for (id, device) in unread {
+            for mac in device.macs.iter().filter(|mac| inventory.owner(**mac) == Some(id)) {
+                if let Placement::At(place) = edge.place(*mac) {
+                    found.push((place.port, id));
+                }
+            }
+        }
+        for (port, id) in found {
+            let behind = edge.behind.entry(port).or_default();
+            behind.unread.insert(inventory.name(id).to_owned());
+            behind
+                .themselves
+                .extend(inventory.get(id).into_iter().flat_map(|device| device.macs.iter().copied()));
+        }
+        edge
+    }
+
+    fn hear(&mut self, inventory: &Inventory<'_>, heard: &Heard<'_>, port: PortId) {
+        let speaker = heard.speaker.and_then(|id| inventory.get(id));
+        let name = speaker.map_or_else(|| heard.called(), |device| device.name.to_owned());
+        let behind = self.behind.entry(port).or_default();
+        let role = speaker.and_then(|device| device.role);
+        let leaf = heard.can(Capability::Telephone)
+            || heard.can(Capability::WlanAccessPoint)
+            || role == Some(DeviceRole::AccessPoint);
+        // A hypervisor announces itself as a bridge, which it is for its guests: they are its own.
+        let node = role == Some(DeviceRole::Hypervisor);
+        let switch = heard.is_switch() || role == Some(DeviceRole::Switch);
+        if leaf {
+            behind.leaves.insert(name);
+        } else if switch && !node && !speaker.is_some_and(|device| device.has_table) {
+            behind.unread.insert(name);
+        }
+        let mut macs: BTreeSet<MacAddr> = heard.macs().collect();
+        if let Some(device) = speaker {
+            macs.extend(device.macs.iter().copied());
+        }
+        for mac in heard.macs().collect::<Vec<_>>() {
+            if let Some(machine) = self.machines.of(mac).and_then(|id| self.machines.get(id)) {
+                macs.extend(machine.macs.iter().copied());
+            }
+        }
+        if leaf || switch {
+            behind.themselves.extend(macs.iter().copied());
+        }
+        if !heard.is_adjacent() {
+            return;
+        }
+        if let Some(speaker) = heard.speaker {
+            self.heard_on.entry(speaker).or_default().insert(port);
+        } else {
+            // Its port's address is what hangs on the port; the chassis address where it gives no other.
+            let mac = heard.fact.port_mac.filter(|mac| mac.is_host()).or_else(|| heard.macs().next());
+            if let Some(mac) = mac {
+                self.announced.entry(mac).or_default().insert(port);
+            }
+        }
+        let bridges = leaf || switch || node;
+        behind.adjacent = match std::mem::take(&mut behind.adjacent) {
+            Adjacent::Nobody => Adjacent::One(macs, bridges),
+            Adjacent::One(mut known, bridging) => {
+                let same = macs.is_empty() || known.is_empty() || !known.is_disjoint(&macs);
+                known.extend(macs);
+                if same { Adjacent::One(known, bridging || bridges) } else { Adjacent::Several }
+            }
+            Adjacent::Several => Adjacent::Several,
+        };
+    }
+
+    /// What lies behind a port.
+    pub(in crate::correlate) fn behind(&self, port: PortId) -> Option<&Behind> {
+        self.behind.get(&port)
+    }
+
+    /// The ports that heard this device over a cable.
+    pub(in crate::correlate) fn heard_on(&self, device: DeviceId) -> impl Iterator<Item = PortId> + '_ {
+        self.heard_on.get(&device).into_iter().flatten().copied()
+    }
+
+    /// The place of a device without a table on a port that heard it; none if that port leads to a switch.
+    pub(in crate::correlate) fn place_announced(&self, device: DeviceId, port: PortId) -> Option<Place> {
+        if self.topology.is_inter_switch(port) {
+            return None;
+        }
+        let is_adjacent = self.heard_on(device).any(|heard| heard == port);
+        let kind = self.ports.get(port)?.kind;
+        let several = self.behind(port).is_some_and(|behind| behind.adjacent == Adjacent::Several);
+        let shared = if kind != PortKind::Physical {
+            Some(Shared::Kind(kind))
+        } else if several || !is_adjacent {
+            Some(Shared::Addresses(self.rows.behind(port).len()))
+        } else {
+            None
+        };
+        Some(Place { port, vlan: None, shared, competing: Vec::new(), announced: true, agreeing: 0 })
+    }
+
+    /// Where this address hangs.
+    pub(in crate::correlate) fn place(&self, mac: MacAddr) -> Placement {
+        let index = self.rows.find(mac);
+        let learned = index.map_or(&[][..], |index| self.rows.ports_of(index));
+        let mut claims: Vec<PortId> =
+            learned.iter().copied().filter(|port| !self.topology.is_inter_switch(*port)).collect();
+        // A live edge port before one that leads to something unread, and that before one without a link.
+        let worth = |port: &PortId| (self.is_down(*port), self.is_uplink(*port));
+        if let Some(best) = claims.iter().map(worth).min() {
+            claims.retain(|port| worth(port) == best);
+        }
+        let mut announced = false;
+        if let Some(ports) = self.announced.get(&mac) {
+            if claims.is_empty() {
+                claims = ports.iter().copied().filter(|port| !self.topology.is_inter_switch(*port)).collect();
+            }
+            announced = claims.iter().any(|port| ports.contains(port));
+        }
+        let mut ranked: Vec<(usize, PortId)> =
+            claims.into_iter().map(|port| (self.agreeing(learned, port), port)).collect();
+        ranked.sort_unstable_by_key(|(agreeing, port)| (std::cmp::Reverse(*agreeing), *port));
+        let Some(&(agreeing, port)) = ranked.first() else {
+            return if learned.is_empty() {
+                Placement::Unseen
+            } else {
+                Placement::BetweenSwitches(learned.to_vec())
+            };
+        };
+        let mut competing: Vec<PortId> = ranked.iter().skip(1).map(|(_, port)| *port).collect();
+        competing.extend(
+            self.disagreeing(learned, port).filter(|other| !competing.contains(other)).collect::<Vec<_>>(),
+        );
+        competing.sort_unstable();
+        let vlan = index.and_then(|index| self.rows.vlan(index, port));
+        let shared =
+            if competing.is_empty() { self.shared(mac, index, port) } else { Some(Shared::SeveralPorts) };
+        Placement::At(Place { port, vlan, shared, competing, announced, agreeing })
+    }
+
+    fn is_down(&self, port: PortId) -> bool {
+        self.ports.get(port).is_some_and(|port| port.is_down)
+    }
+
+    /// Whether frames of other switches' hosts come in here, as far as neighbours and NetBox say.
+    fn is_uplink(&self, port: PortId) -> bool {
+        self.behind.get(&port).is_some_and(|behind| behind.documented || !behind.unread.is_empty())
+    }
+
+    /// Tables of other switches that have the address in the direction of this port's switch.
+    fn agreeing(&self, learned: &[PortId], port: PortId) -> usize {
+        let to = self.ports.device(port);
+        learned
+            .iter()
+            .filter(|seen| {
+                let from = self.ports.device(**seen);
+                from != to && self.topology.facing(from, to) == Facing::One(**seen)
+            })
+            .count()
+    }
+
+    /// Ports between switches that have the address in another direction than this port's switch: the host has moved, or
+    /// something unread is in between.
+    fn disagreeing<'s>(&'s self, learned: &'s [PortId], port: PortId) -> impl Iterator<Item = PortId> + 's {
+        let to = self.ports.device(port);
+        learned.iter().copied().filter(move |seen| {
+            let from = self.ports.device(*seen);
+            if from == to || !self.topology.is_inter_switch(*seen) {
+                return false;
+            }
+            match self.topology.facing(from, to) {
+                Facing::One(right) => right != *seen && !learned.contains(&right),
+                _ => false,
+            }
+        })
+    }
+
+    /// Why this address is no cable end on this port, if it is not.
+    fn shared(&self, mac: MacAddr, index: Option<MacIndex>, port: PortId) -> Option<Shared> {
+        let found = self.ports.get(port)?;
+        if matches!(found.name, crate::correlate::ports::PortName::Unresolved(_)) {
+            return Some(Shared::Unresolved);
+        }
+        if found.kind != PortKind::Physical {
+            return Some(Shared::Kind(found.kind));
+        }
+        if found.is_down {
+            return Some(Shared::Down);
+        }
+        let behind = self.behind.get(&port);
+        let adjacent = behind.map_or(&Adjacent::Nobody, |behind| &behind.adjacent);
+        if let Adjacent::One(macs, bridges) = adjacent
+            && macs.contains(&mac)
+            && (*bridges || self.alone(mac, index, port))
+        {
+            return None;
+        }
+        if let Some(behind) = behind {
+            let itself = behind.themselves.contains(&mac);
+            if let Some(name) = behind.unread.first().filter(|_| !itself) {
+                return Some(Shared::BehindUnread(name.clone()));
+            }
+            if let Some(name) = behind.leaves.first().filter(|_| !itself) {
+                return Some(Shared::Behind(name.clone()));
+            }
+            if behind.documented {
+                return Some(Shared::DocumentedUplink);
+            }
+        }
+        if self.alone(mac, index, port) {
+            None
+        } else {
+            Some(Shared::Addresses(self.rows.behind(port).len()))
+        }
+    }
+
+    /// Whether every address that the port learned is of this one's machine, or of a guest on it.
+    fn alone(&self, mac: MacAddr, index: Option<MacIndex>, port: PortId) -> bool {
+        self.rows
+            .behind(port)
+            .iter()
+            .all(|other| Some(*other) == index || self.machines.together(mac, self.rows.mac(*other)))
+    }
+}

@@ -1,0 +1,250 @@
+//! Links from announcements: both ends' claims merged into one cable, contradictions found.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{End, Found, SHARED_SEGMENT, key};
+use crate::correlate::inventory::{DeviceId, Inventory};
+use crate::correlate::neighbors::Heard;
+use crate::correlate::text;
+use crate::model::Conflict;
+use crate::model::observation::{NeighborProtocol, PortKind};
+
+/// One end says what it hears.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Claim {
+    from: End,
+    to: DeviceId,
+    /// The far port: an interface known by that name, or the text that was announced.
+    port: Far,
+    protocol: u8,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Far {
+    Interface(String),
+    Text(String),
+    Unknown,
+}
+
+/// The cables that announcements show.
+pub(super) fn cables(
+    inventory: &Inventory<'_>,
+    heard: &[Heard<'_>],
+) -> (BTreeMap<(End, End), Found>, Vec<Conflict>) {
+    let claims = claims(inventory, heard);
+    let mut pairs: BTreeMap<(DeviceId, DeviceId), Vec<Claim>> = BTreeMap::new();
+    for claim in claims {
+        let pair = (claim.from.0.min(claim.to), claim.from.0.max(claim.to));
+        pairs.entry(pair).or_default().push(claim);
+    }
+    let mut found = BTreeMap::new();
+    for claims in pairs.into_values() {
+        pair_up(&claims, &mut found);
+    }
+    let conflicts = disputes(inventory, &mut found);
+    (found, conflicts)
+}
+
+fn claims(inventory: &Inventory<'_>, heard: &[Heard<'_>]) -> BTreeSet<Claim> {
+    let mut by_port: BTreeMap<End, Vec<&Heard<'_>>> = BTreeMap::new();
+    for heard in heard {
+        if let Some(interface) = heard.interface {
+            by_port.entry((heard.device, interface.to_owned())).or_default().push(heard);
+        }
+    }
+    let mut claims = BTreeSet::new();
+    for (from, heard) in by_port {
+        let takes_a_cable = inventory
+            .get(from.0)
+            .and_then(|device| device.interfaces.get(from.1.as_str()))
+            .is_none_or(|interface| matches!(interface.kind, PortKind::Physical | PortKind::Wireless));
+        if !takes_a_cable {
+            continue;
+        }
+        // The protocol that crosses the fewest boxes says who is next; the others may have come from further away.
+        let lldp = heard.iter().any(|heard| heard.fact.protocol == NeighborProtocol::Lldp);
+        let adjacent = heard.iter().any(|heard| heard.is_adjacent());
+        let nearest: BTreeSet<Option<DeviceId>> = heard
+            .iter()
+            .filter(|heard| heard.fact.protocol == NeighborProtocol::Lldp)
+            .map(|heard| heard.speaker)
+            .collect();
+        let speakers: BTreeSet<(Option<DeviceId>, String)> = heard
+            .iter()
+            .map(|heard| (heard.speaker, heard.speaker.map_or_else(|| heard.called(), |_| String::new())))
+            .collect();
+        for heard in heard {
+            let Some(to) = heard.speaker else { continue };
+            let counts = match heard.fact.protocol {
+                NeighborProtocol::Lldp => true,
+                NeighborProtocol::Cdp => !lldp || nearest.contains(&Some(to)),
+                NeighborProtocol::Mndp => nearest.contains(&Some(to)) || !adjacent && speakers.len() == 1,
+            };
+            if counts {
+                let protocol = heard.fact.protocol as u8;
+                claims.insert(Claim {
+                    from: from.clone(),
+                    to,
+                    port: far_port(inventory, to, heard),
+                    protocol,
+                });
+            }
+        }
+    }
+    claims
+}
+
+fn far_port(inventory: &Inventory<'_>, to: DeviceId, heard: &Heard<'_>) -> Far {
+    let fact = heard.fact;
+    let ids: Vec<&str> =
+        [&fact.port_id, &fact.port_description].into_iter().flatten().map(String::as_str).collect();
+    let resolved = inventory.get(to).and_then(|device| text::resolve_port(device, &ids, fact.port_mac));
+    match (resolved, fact.port_id.as_deref().map(str::trim)) {
+        (Some(name), _) => Far::Interface(name.to_owned()),
+        (None, Some(id))
+            if !id.is_empty()
+                && !id.chars().any(char::is_control)
+                && id.parse::<crate::model::MacAddr>().is_err() =>
+        {
+            Far::Text(id.to_owned())
+        }
+        _ => Far::Unknown,
+    }
+}
+
+/// Merges the claims of two devices about each other into cables.
+fn pair_up(claims: &[Claim], found: &mut BTreeMap<(End, End), Found>) {
+    let mut open = Vec::new();
+    let mut sure: BTreeMap<(End, End), Found> = BTreeMap::new();
+    for claim in claims {
+        match far_end(claim, claims) {
+            Some(far) => note(&mut sure, claim, far),
+            None => open.push(claim),
+        }
+    }
+    // A claim that cannot name the far port belongs to the cable whose far end names this one.
+    open.retain(|claim| {
+        let ends: Vec<End> = sure
+            .keys()
+            .filter_map(|(a, b)| {
+                if *a == claim.from {
+                    Some(b)
+                } else if *b == claim.from {
+                    Some(a)
+                } else {
+                    None
+                }
+            })
+            .filter(|far| far.0 == claim.to)
+            .cloned()
+            .collect();
+        match ends.as_slice() {
+            [far] => {
+                note(&mut sure, claim, far.clone());
+                false
+            }
+            _ => true,
+        }
+    });
+    // One port left on either side: it is the same cable.
+    let sides: BTreeSet<&End> = open.iter().map(|claim| &claim.from).collect();
+    if let [one, other] = sides.iter().collect::<Vec<_>>().as_slice()
+        && one.0 != other.0
+    {
+        for claim in &open {
+            let far = if claim.from == ***one { (**other).clone() } else { (**one).clone() };
+            note(&mut sure, claim, far);
+        }
+        open.clear();
+    }
+    for claim in open {
+        if let Far::Text(text) = &claim.port {
+            note(&mut sure, claim, (claim.to, text.clone()));
+        }
+    }
+    found.extend(sure);
+}
+
+/// The far end, where the far port is known: by its interfaces, or because the far device hears something on a port of that name.
+fn far_end(claim: &Claim, claims: &[Claim]) -> Option<End> {
+    match &claim.port {
+        Far::Interface(name) => Some((claim.to, name.clone())),
+        Far::Text(text) => {
+            let names: BTreeSet<&str> = claims
+                .iter()
+                .filter(|other| other.from.0 == claim.to)
+                .map(|other| other.from.1.as_str())
+                .filter(|name| name.eq_ignore_ascii_case(text) || text::abbreviates(name, text))
+                .collect();
+            text::only(names.into_iter()).map(|name| (claim.to, name.to_owned()))
+        }
+        Far::Unknown => None,
+    }
+}
+
+fn note(found: &mut BTreeMap<(End, End), Found>, claim: &Claim, far: End) {
+    let forward = claim.from <= far;
+    let word = match (claim.protocol, forward) {
+        (protocol, true) if protocol == NeighborProtocol::Lldp as u8 => "lldp",
+        (protocol, false) if protocol == NeighborProtocol::Lldp as u8 => "lldp-reverse",
+        (protocol, true) if protocol == NeighborProtocol::Cdp as u8 => "cdp",
+        (protocol, false) if protocol == NeighborProtocol::Cdp as u8 => "cdp-reverse",
+        _ => "mndp",
+    };
+    found.entry(key(claim.from.clone(), far)).or_default().evidence.insert(word);
+}
+
+/// A port takes one cable. Where several are claimed: all confirmed from both ends is a shared segment, else the confirmed one
+/// stands, and the rest is reported.
+fn disputes(inventory: &Inventory<'_>, found: &mut BTreeMap<(End, End), Found>) -> Vec<Conflict> {
+    let mut cables: BTreeMap<&End, Vec<&(End, End)>> = BTreeMap::new();
+    for cable in found.keys() {
+        cables.entry(&cable.0).or_default().push(cable);
+        cables.entry(&cable.1).or_default().push(cable);
+    }
+    let mut conflicts = BTreeSet::new();
+    let (mut segment, mut drop, mut disputed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for several in cables.into_values().filter(|cables| cables.len() > 1) {
+        let confirmed: Vec<_> = several.iter().filter(|cable| both_ways(&found[**cable])).collect();
+        if confirmed.len() == several.len() {
+            segment.extend(several.into_iter().cloned());
+            continue;
+        }
+        let claims: BTreeSet<String> =
+            several.iter().map(|cable| in_words(inventory, cable, &found[*cable])).collect();
+        conflicts.insert(Conflict::LinkDisagrees { claims: claims.into_iter().collect() });
+        let keep = confirmed.len() == 1;
+        for cable in &several {
+            if keep && !both_ways(&found[*cable]) {
+                drop.insert((*cable).clone());
+            } else if !keep {
+                disputed.insert((*cable).clone());
+            }
+        }
+    }
+    for cable in segment {
+        if let Some(link) = found.get_mut(&cable) {
+            link.evidence.insert(SHARED_SEGMENT);
+        }
+    }
+    for cable in disputed {
+        if let Some(link) = found.get_mut(&cable) {
+            link.disputed = true;
+        }
+    }
+    for cable in drop {
+        found.remove(&cable);
+    }
+    conflicts.into_iter().collect()
+}
+
+fn both_ways(link: &Found) -> bool {
+    let has = |words: &[&str]| words.iter().any(|word| link.evidence.contains(word));
+    has(&["lldp", "cdp"]) && has(&["lldp-reverse", "cdp-reverse"])
+}
+
+fn in_words(inventory: &Inventory<'_>, cable: &(End, End), link: &Found) -> String {
+    let end = |end: &End| format!("{} {}", inventory.name(end.0), end.1);
+    let words: Vec<&str> = link.evidence.iter().copied().collect();
+    format!("{} - {} ({})", end(&cable.0), end(&cable.1), words.join(", "))
+}

@@ -1,0 +1,81 @@
+//! Links: cables between the network's own devices, from what they announce to each other and from forwarding tables.
+
+mod heard;
+mod tables;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::attachment::edge::Edge;
+use super::confidence::{self, Weight};
+use super::inventory::{DeviceId, Inventory};
+use super::neighbors::Heard;
+use crate::model::{Conflict, Link, LinkEnd};
+
+/// Evidence that more than two ports share the segment, or that addresses lie in between: a link, but no single cable.
+pub const SHARED_SEGMENT: &str = "shared-segment";
+
+/// One end while links are worked out.
+pub(super) type End = (DeviceId, String);
+
+/// A cable, its ends in order, with the words that show it.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Evidence words of the model's `Link`.
+    pub evidence: BTreeSet<&'static str>,
+    /// Sources contradict it: it is not to be believed much.
+    pub disputed: bool,
+}
+
+/// Works out all links, and where sources contradict each other.
+pub(super) fn links(
+    inventory: &Inventory<'_>,
+    edge: &Edge<'_, '_>,
+    heard: &[Heard<'_>],
+) -> (Vec<Link>, Vec<Conflict>) {
+    let (mut found, conflicts) = heard::cables(inventory, heard);
+    for ((a, b), link) in &mut found {
+        let sighted = |from: &End, to: &End| {
+            let port = edge.ports.find(inventory, from.0, &from.1);
+            port.is_some_and(|port| edge.topology.is_sighted(to.0, port, edge.ports))
+        };
+        if sighted(a, b) || sighted(b, a) {
+            link.evidence.insert("fdb");
+        }
+    }
+    tables::cables(inventory, edge, &mut found);
+    (emit(inventory, found), conflicts)
+}
+
+fn emit(inventory: &Inventory<'_>, found: BTreeMap<(End, End), Found>) -> Vec<Link> {
+    let end = |end: End| LinkEnd { switch: inventory.name(end.0).to_owned(), port: end.1 };
+    let mut links: Vec<Link> = found
+        .into_iter()
+        .map(|((a, b), link)| Link {
+            a: end(a),
+            b: end(b),
+            confidence: confidence_of(&link),
+            evidence: link.evidence.into_iter().map(str::to_owned).collect(),
+        })
+        .collect();
+    links.sort();
+    links
+}
+
+/// More evidence never lowers it; a dispute or a shared segment caps it.
+fn confidence_of(link: &Found) -> u8 {
+    let weights = link.evidence.iter().map(|word| match *word {
+        "lldp" | "lldp-reverse" => Weight(90),
+        "cdp" | "cdp-reverse" => Weight(80),
+        "fdb" => Weight(50),
+        "mndp" => Weight(45),
+        _ => Weight(0),
+    });
+    let sure = confidence::together(weights);
+    let sure = if link.evidence.contains(SHARED_SEGMENT) { sure.min(40) } else { sure };
+    if link.disputed { sure.min(30) } else { sure }
+}
+
+/// The key of a cable: its ends in the order of device and port.
+pub(super) fn key(one: End, other: End) -> (End, End) {
+    if one <= other { (one, other) } else { (other, one) }
+}

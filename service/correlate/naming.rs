@@ -1,0 +1,100 @@
+//! Names: the best valid one, and what happens when several candidates want the same.
+//!
+//! A name that two candidates want goes to neither, unless exactly one of them has it from an administrator (the name a device is
+//! read under, the hypervisor's name of a guest): a client can call itself anything, and must not take another's name. The
+//! others fall back to `host-<mac>` and keep the wish.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::name::MAX_NETBOX_NAME;
+use crate::model::{Candidate, Conflict, HostName, Identity, MacAddr, NameOrigin};
+
+/// A name that something wants for a machine.
+pub(super) type Wish = (NameOrigin, String);
+
+/// Names that every machine has for itself: as a host's name they would mislead, in DNS they would do harm.
+const RESERVED: &[&str] = &["localhost", "localdomain", "broadcasthost", "wpad", "isatap"];
+
+/// What came of the wishes.
+#[derive(Debug)]
+pub(super) struct Named {
+    /// The name, valid and short enough.
+    pub name: HostName,
+    /// Where it comes from.
+    pub origin: NameOrigin,
+    /// The others.
+    pub others: Vec<String>,
+}
+
+/// Chooses the name of the highest origin; among equals the first in the alphabet, so that order does not matter.
+pub(super) fn choose(wishes: impl IntoIterator<Item = Wish>, fallback: impl FnOnce() -> HostName) -> Named {
+    let wishes: BTreeSet<Wish> = wishes.into_iter().filter(|(_, text)| !text.trim().is_empty()).collect();
+    let best = wishes
+        .iter()
+        .filter_map(|(origin, text)| Some((*origin, usable(text)?)))
+        .max_by(|(a_origin, a), (b_origin, b)| a_origin.cmp(b_origin).then_with(|| b.cmp(a)));
+    let (origin, name) = best.unwrap_or_else(|| (NameOrigin::Fallback, fallback()));
+    let others: BTreeSet<String> =
+        wishes.into_iter().map(|(_, text)| text).filter(|text| !same(text, &name)).collect();
+    Named { name, origin, others: others.into_iter().collect() }
+}
+
+/// The host name that a text is, if NetBox and DNS can take it.
+pub(super) fn usable(text: &str) -> Option<HostName> {
+    let name: HostName = text.trim_matches(|c: char| c.is_whitespace() || c == '\0').parse().ok()?;
+    (name.as_str().len() <= MAX_NETBOX_NAME && !RESERVED.contains(&name.short())).then_some(name)
+}
+
+fn same(text: &str, name: &HostName) -> bool {
+    text.trim().trim_end_matches('.').eq_ignore_ascii_case(name.as_str())
+}
+
+/// `host-525400123456`.
+#[expect(clippy::expect_used, reason = "`host-` and twelve hexadecimal digits are a host name")]
+pub(super) fn fallback(mac: MacAddr) -> HostName {
+    format!("host-{}", mac.compact()).parse().expect("a valid host name")
+}
+
+/// A name for a device that has neither a valid name nor an address: its name with what is not allowed replaced.
+#[expect(clippy::expect_used, reason = "letters, digits and inner hyphens behind a letter are a host name")]
+pub(super) fn spelled(name: &str) -> HostName {
+    let plain: String =
+        name.chars().take(50).map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let plain = plain.trim_matches('-');
+    let plain = if plain.is_empty() { "unnamed" } else { plain };
+    format!("device-{plain}").parse().expect("a valid host name")
+}
+
+/// Takes a name from all but the one candidate that has it from an administrator, and says so.
+pub(super) fn resolve_duplicates(
+    candidates: &mut [Candidate],
+    administered: &BTreeMap<Identity, BTreeSet<HostName>>,
+) {
+    let mut wanted: BTreeMap<HostName, Vec<usize>> = BTreeMap::new();
+    for (index, candidate) in candidates.iter().enumerate() {
+        wanted.entry(candidate.name.clone()).or_default().push(index);
+    }
+    for (name, several) in wanted.into_iter().filter(|(_, several)| several.len() > 1) {
+        let mut identities: Vec<Identity> =
+            several.iter().map(|index| candidates[*index].identity.clone()).collect();
+        identities.sort();
+        let has_right = |index: &usize| {
+            administered.get(&candidates[*index].identity).is_some_and(|names| names.contains(&name))
+        };
+        let entitled: Vec<usize> = several.iter().copied().filter(has_right).collect();
+        let keeper = if let [one] = entitled.as_slice() { Some(*one) } else { None };
+        for index in several {
+            let candidate = &mut candidates[index];
+            let conflict = Conflict::DuplicateName { name: name.clone(), identities: identities.clone() };
+            candidate.conflicts.push(conflict);
+            if Some(index) != keeper {
+                candidate.other_names.push(name.to_string());
+                candidate.other_names.sort();
+                candidate.other_names.dedup();
+                let mac = candidate.interfaces.iter().find_map(|interface| interface.mac);
+                candidate.name = mac.map_or_else(|| spelled(candidate.identity.as_str()), fallback);
+                candidate.name_origin = NameOrigin::Fallback;
+            }
+        }
+    }
+}

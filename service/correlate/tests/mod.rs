@@ -1,0 +1,9 @@
+//! Correlation on small networks written as text, on random lawful networks, and on recordings.
+
+mod net;
+
+mod attachment;
+mod hosts;
+mod links;
+mod random;
+mod recordings;

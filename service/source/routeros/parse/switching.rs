@@ -1,0 +1,167 @@
+//! What the device switches: bridge and switch chip forwarding tables, and its LLDP, CDP and MNDP neighbours. Pure.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::IpAddr;
+
+use super::{Row, address, flag, list, mac, owned, text, vlan};
+use crate::model::MacAddr;
+use crate::model::observation::{Capability, NeighborFact, NeighborProtocol, PortKind};
+
+/// A forwarding table: learned rows, and the device's own addresses found in it.
+#[derive(Debug, Default)]
+pub(in super::super) struct HostTable {
+    /// Address, port, VLAN.
+    pub(in super::super) rows: Vec<(MacAddr, String, Option<u16>)>,
+    /// Rows marked local: the device itself.
+    pub(in super::super) own: BTreeSet<MacAddr>,
+}
+
+/// `/interface/bridge/host`. `on-interface` is the port; static rows only have `interface`. A bond is named as such, and
+/// `external` rows (learned by the switch chip) are ports like any other.
+pub(in super::super) fn bridge_hosts(rows: &[Row]) -> HostTable {
+    let mut table = HostTable::default();
+    for row in rows.iter().filter(|row| !flag(row, "disabled") && !flag(row, "invalid")) {
+        let Some(mac) = mac(row, "mac-address") else { continue };
+        if flag(row, "local") {
+            table.own.insert(mac);
+            continue;
+        }
+        let Some(port) = text(row, "on-interface").or_else(|| text(row, "interface")) else { continue };
+        if !mac.is_multicast() {
+            table.rows.push((mac, port.to_owned(), vlan(row, "vid")));
+        }
+    }
+    table
+}
+
+/// `/interface/ethernet/switch/host`: the table of the switch chip, for what `bridge` does not have already. A row of
+/// several ports is configured, not learned, and the CPU port leads back to the device.
+pub(in super::super) fn switch_hosts(rows: &[Row], bridge: &HostTable) -> HostTable {
+    let known: HashSet<(MacAddr, &str)> =
+        bridge.rows.iter().map(|(mac, port, _)| (*mac, port.as_str())).collect();
+    let learned = rows
+        .iter()
+        .filter(|row| !flag(row, "invalid") && !flag(row, "disabled") && !flag(row, "drop"))
+        .filter_map(|row| {
+            let mac = mac(row, "mac-address").filter(|mac| !mac.is_multicast())?;
+            let mut ports = list(row, "ports").chain(list(row, "port"));
+            let port = ports.next().filter(|port| !port.ends_with("cpu"))?;
+            let single = ports.next().is_none();
+            let new = !bridge.own.contains(&mac) && !known.contains(&(mac, port));
+            (single && new).then(|| (mac, port.to_owned(), vlan(row, "vlan-id")))
+        })
+        .collect();
+    HostTable { rows: learned, own: BTreeSet::new() }
+}
+
+/// `/ip/neighbor`: one fact per protocol that announced the neighbour. `kinds` are the device's interfaces, to tell a
+/// port from the bridge it is in.
+pub(in super::super) fn lldp_neighbors<'a>(
+    device: &'a str,
+    rows: &'a [Row],
+    kinds: &'a BTreeMap<String, PortKind>,
+) -> impl Iterator<Item = NeighborFact> + 'a {
+    rows.iter().flat_map(move |row| {
+        let mikrotik = is_mikrotik(row);
+        let remote_port = text(row, "interface-name");
+        let port_id = remote_port.map(|name| if mikrotik { physical_part(name) } else { name });
+        let addresses: BTreeSet<IpAddr> = ["address4", "address6", "address"]
+            .into_iter()
+            .filter_map(|column| text(row, column).and_then(address))
+            .collect();
+        let fact = NeighborFact {
+            device: device.to_owned(),
+            port: local_port(row, kinds),
+            chassis_mac: mac(row, "mac-address").filter(|mac| !mac.is_multicast()),
+            port_id: port_id.map(str::to_owned),
+            port_mac: remote_port.and_then(|name| name.parse().ok()),
+            port_description: remote_port.filter(|name| Some(*name) != port_id).map(str::to_owned),
+            system_name: owned(row, "identity"),
+            system_description: description(row),
+            addresses: addresses.into_iter().collect(),
+            capabilities: capabilities(row),
+            ..NeighborFact::default()
+        };
+        protocols(row, mikrotik).into_iter().map(move |protocol| NeighborFact {
+            protocol,
+            chassis_id: fact.system_name.clone().filter(|_| protocol == NeighborProtocol::Cdp),
+            ..fact.clone()
+        })
+    })
+}
+
+/// `interface` can be a list from the port up, `ether3,bridge`.
+fn local_port(row: &Row, kinds: &BTreeMap<String, PortKind>) -> Option<String> {
+    let is = |name: &&str, wanted: fn(PortKind) -> bool| kinds.get(*name).copied().is_some_and(wanted);
+    let physical = list(row, "interface").find(|name| is(name, |kind| kind == PortKind::Physical));
+    let below_bridge = || {
+        list(row, "interface")
+            .find(|name| !is(name, |kind| matches!(kind, PortKind::Bridge | PortKind::Vlan)))
+    };
+    physical.or_else(below_bridge).or_else(|| list(row, "interface").next()).map(str::to_owned)
+}
+
+fn is_mikrotik(row: &Row) -> bool {
+    text(row, "platform") == Some("MikroTik")
+        || text(row, "system-description").is_some_and(|text| text.starts_with("MikroTik"))
+        || list(row, "discovered-by").any(|protocol| protocol == "mndp")
+}
+
+/// A MikroTik peer names a port with the bridge it is in, `bridge_lan/ether2`; others have slashes inside one name.
+fn physical_part(name: &str) -> &str {
+    match name.rsplit_once('/') {
+        Some((_, port)) if !port.is_empty() => port,
+        _ => name,
+    }
+}
+
+/// `discovered-by`; version 6 has no such column, so it is told from what only one protocol carries.
+fn protocols(row: &Row, mikrotik: bool) -> BTreeSet<NeighborProtocol> {
+    let listed: BTreeSet<NeighborProtocol> = list(row, "discovered-by")
+        .filter_map(|name| match name {
+            "lldp" => Some(NeighborProtocol::Lldp),
+            "cdp" => Some(NeighborProtocol::Cdp),
+            "mndp" => Some(NeighborProtocol::Mndp),
+            _ => None,
+        })
+        .collect();
+    if !listed.is_empty() {
+        return listed;
+    }
+    let guess = if mikrotik {
+        NeighborProtocol::Mndp
+    } else if text(row, "system-caps").is_some() {
+        NeighborProtocol::Lldp
+    } else {
+        NeighborProtocol::Cdp
+    };
+    BTreeSet::from([guess])
+}
+
+fn description(row: &Row) -> Option<String> {
+    let parts: Vec<&str> =
+        ["platform", "board", "version"].into_iter().filter_map(|column| text(row, column)).collect();
+    owned(row, "system-description").or_else(|| (!parts.is_empty()).then(|| parts.join(" ")))
+}
+
+/// What is enabled, or where only that is said, what it is able to do.
+fn capabilities(row: &Row) -> Vec<Capability> {
+    let column =
+        if text(row, "system-caps-enabled").is_some() { "system-caps-enabled" } else { "system-caps" };
+    let found: BTreeSet<&str> = list(row, column).collect();
+    let mut out: Vec<Capability> = Vec::new();
+    for name in found {
+        let capability = match name {
+            "bridge" | "switch" | "trans-bridge" | "source-route-bridge" => Capability::Bridge,
+            "router" => Capability::Router,
+            "wlan-ap" | "wlan-access-point" | "wlan" => Capability::WlanAccessPoint,
+            "telephone" | "phone" => Capability::Telephone,
+            "station" | "station-only" | "host" => Capability::Station,
+            _ => Capability::Other,
+        };
+        if !out.contains(&capability) {
+            out.push(capability);
+        }
+    }
+    out
+}

@@ -1,0 +1,151 @@
+//! One staging run: what was found becomes proposals in NetBox.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+
+use super::{Done, Service, discovery};
+use crate::model::{Collection, Discovery, Timestamp};
+use crate::netbox::view;
+use crate::plan::stage::{Context, Staging, claim_hash, stage};
+use crate::plan::{Plan, View};
+
+/// What a staging run may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StageMode {
+    /// Only say what would be done.
+    DryRun,
+    /// A person asked for it: everything found is proposed now.
+    Now,
+    /// On schedule: a claim has to hold for two runs before it is proposed.
+    Scheduled,
+}
+
+/// Runs in a row that a claim has to hold before the scheduler stages it.
+const STEADY_RUNS: u64 = 2;
+
+/// What a staging run found and did.
+#[derive(Debug, Default)]
+pub struct Staged {
+    /// Candidates, links, conflicts, gaps.
+    pub discovery: Discovery,
+    /// What became of each; plans are moved to `done`.
+    pub staging: Staging,
+    /// Plans and how they fared; with a dry run, nothing was done.
+    pub done: Vec<Done>,
+    /// Plans that wait for the answer to an earlier write: the step and until when.
+    pub waiting: Vec<(Plan, String, Timestamp)>,
+    /// Requests and writes sent.
+    pub requests: usize,
+    /// Writes among them.
+    pub writes: usize,
+}
+
+impl Staged {
+    /// Whether everything went through.
+    pub fn is_complete(&self) -> bool {
+        self.waiting.is_empty()
+            && self.discovery.gaps.is_empty()
+            && self.done.iter().all(|done| done.failed.is_none() && done.unsettled.is_none())
+    }
+}
+
+impl Service {
+    /// Correlates these collections with what NetBox knows.
+    pub async fn discover(&self, collections: &[Collection]) -> anyhow::Result<(Discovery, View)> {
+        let view = view::read(&self.clients.stager, &self.settings.wishes)
+            .await
+            .context("cannot read what NetBox knows")?;
+        let mut known = discovery::known(&view, self.settings.stage_random_macs);
+        let mut discovery = discovery::correlate(collections, &known);
+        let view = self.with_interfaces(view.clone(), &discovery::of_interest(&discovery, &view)).await?;
+        let devices = discovery::devices(&discovery, &view);
+        known.uplinks = discovery::uplinks(&devices, &view);
+        if !known.uplinks.is_empty() {
+            discovery = discovery::correlate(collections, &known);
+        }
+        Ok((discovery, view))
+    }
+
+    /// Plans what these collections show and, unless it is a dry run, proposes it in NetBox.
+    pub async fn stage(&self, collections: &[Collection], mode: StageMode) -> anyhow::Result<Staged> {
+        let before = self.counts();
+        let now = self.now();
+        let (mut discovery, view) = self.discover(collections).await?;
+        if mode != StageMode::DryRun {
+            self.hold_unsteady(&mut discovery, mode, now).await?;
+        }
+        let open_steps: BTreeSet<String> = self
+            .store
+            .open_steps("note")
+            .await
+            .context("cannot read receipts")?
+            .into_iter()
+            .chain(self.store.open_steps("create").await.context("cannot read receipts")?)
+            .map(|row| row.step)
+            .collect();
+        let context = Context { view: &view, policy: &self.settings.policy, now, open_steps: &open_steps };
+        let mut staging = stage(&discovery, &context);
+        let plans = std::mem::take(&mut staging.plans);
+        let mut staged = Staged { discovery, staging, ..Staged::default() };
+        if mode == StageMode::DryRun {
+            staged.done =
+                plans.into_iter().map(|plan| Done { plan, done: 0, failed: None, unsettled: None }).collect();
+        } else {
+            let (ready, waiting) = self.settled(plans, &["stager"], &["stager"]).await?;
+            staged.waiting = waiting;
+            staged.done = self.execute("stage", ready).await?;
+        }
+        let after = self.counts();
+        staged.requests = after.requests - before.requests;
+        staged.writes = after.writes - before.writes;
+        Ok(staged)
+    }
+
+    /// Executes plans that touch no DNS.
+    pub(super) async fn execute(&self, kind: &str, plans: Vec<Plan>) -> anyhow::Result<Vec<Done>> {
+        if plans.is_empty() {
+            return Ok(Vec::new());
+        }
+        let executor = self.executor(kind);
+        let execution = executor.begin(plans).await?;
+        let (plans, outcomes) = execution.finish().await?;
+        Ok(plans
+            .into_iter()
+            .zip(outcomes)
+            .map(|(plan, outcome)| Done {
+                plan,
+                done: outcome.done,
+                failed: outcome.failed,
+                unsettled: outcome.unsettled,
+            })
+            .collect())
+    }
+
+    /// Notes every claim; on schedule, new ones that did not hold yet are kept back.
+    async fn hold_unsteady(
+        &self,
+        discovery: &mut Discovery,
+        mode: StageMode,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        let claims: Vec<(String, String)> = discovery
+            .candidates
+            .iter()
+            .map(|candidate| (candidate.identity.to_string(), claim_hash(candidate)))
+            .collect();
+        let run = self.run_name("claims");
+        let streaks = self.store.seen(&claims, &run, now).await.context("cannot note what was seen")?;
+        if mode == StageMode::Scheduled {
+            for candidate in &mut discovery.candidates {
+                let streak = streaks.get(candidate.identity.as_str()).copied().unwrap_or_default();
+                if streak < STEADY_RUNS && candidate.evidence_only.is_none() {
+                    candidate.evidence_only = Some(
+                        "seen like this for the first time: proposed when the next run agrees".to_owned(),
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,146 @@
+"""All that matters in a NetBox, without ids and times, for comparing before and after."""
+
+from .netbox import choice, slugs
+
+# Ids, times and what follows from them.
+UNSTABLE = {"surveyor_ledger", "surveyor_first_seen", "surveyor_last_seen"}
+
+
+def world(netbox):
+    """Everything, by kind; each kind is a sorted list of texts, so that a difference reads well."""
+    machines = {}
+    seen = {}
+    devices = netbox.all("dcim/devices/", omit="config_context")
+    guests = netbox.all("virtualization/virtual-machines/", omit="config_context")
+    for kind, rows in (("dcim.device", devices), ("virtualization.virtualmachine", guests)):
+        for row in rows:
+            machines[kind, row["id"]] = row["name"]
+    seen["devices"] = [machine(row, machines) for row in devices]
+    seen["guests"] = [machine(row, machines) for row in guests]
+    ends = {}
+    for kind, path, owner in (
+        ("dcim.interface", "dcim/interfaces/", "device"),
+        ("virtualization.vminterface", "virtualization/interfaces/", "virtual_machine"),
+    ):
+        rows = netbox.all(path)
+        for row in rows:
+            ends[kind, row["id"]] = f"{row[owner]['name']} {row['name']}"
+        seen[path.split("/")[0] + " interfaces"] = [interface(row, ends[kind, row["id"]]) for row in rows]
+    seen["macs"] = [
+        line(
+            row["mac_address"],
+            on=ends.get((row["assigned_object_type"], row["assigned_object_id"])),
+            tags=slugs(row),
+            **customs(row, machines),
+        )
+        for row in netbox.all("dcim/mac-addresses/")
+    ]
+    seen["addresses"] = [
+        line(
+            row["address"],
+            on=ends.get((row["assigned_object_type"], row["assigned_object_id"])),
+            status=choice(row["status"]),
+            dns_name=row["dns_name"],
+            tags=slugs(row),
+        )
+        for row in netbox.all("ipam/ip-addresses/")
+    ]
+    seen["cables"] = [cable(row, ends, machines) for row in netbox.all("dcim/cables/")]
+    seen["journal"] = [
+        line(
+            machines.get(
+                (row["assigned_object_type"], row["assigned_object_id"]), row["assigned_object_type"]
+            ),
+            kind=choice(row["kind"]),
+            key=row["custom_fields"].get("surveyor_key"),
+        )
+        for row in netbox.all("extras/journal-entries/")
+    ]
+    return {kind: sorted(lines) for kind, lines in seen.items()}
+
+
+def line(title, **values):
+    """One object as text; empty values say nothing."""
+    said = [f"{name}={value}" for name, value in values.items() if value not in (None, "", [], {})]
+    return " ".join([str(title), *said])
+
+
+def customs(row, machines):
+    """Surveyor's custom fields that have a value and mean the same in every run."""
+    found = {}
+    for name, value in (row.get("custom_fields") or {}).items():
+        if not name.startswith("surveyor_") or name in UNSTABLE or value in (None, ""):
+            continue
+        if isinstance(value, dict) and "id" in value:
+            value = machines.get(("dcim.device", value["id"]), value.get("display"))
+        found[name] = choice(value)
+    return found
+
+
+def machine(row, machines):
+    """A device or guest."""
+    return line(
+        row["name"],
+        status=choice(row["status"]),
+        role=(row["role"] or {}).get("slug"),
+        type=(row.get("device_type") or {}).get("slug"),
+        site=(row["site"] or {}).get("slug"),
+        cluster=(row.get("cluster") or {}).get("name"),
+        serial=row.get("serial"),
+        primary4=(row["primary_ip4"] or {}).get("address"),
+        primary6=(row["primary_ip6"] or {}).get("address"),
+        tags=slugs(row),
+        **customs(row, machines),
+    )
+
+
+def interface(row, title):
+    """An interface; its cable is in the list of cables."""
+    return line(
+        title,
+        type=choice(row.get("type")),
+        mac=row["mac_address"],
+        enabled=row["enabled"],
+        tags=slugs(row),
+        **{name: value for name, value in customs(row, {}).items() if name != "surveyor_switch"},
+    )
+
+
+def cable(row, ends, machines):
+    """A cable with both ends, in alphabetical order."""
+    sides = []
+    for side in ("a_terminations", "b_terminations"):
+        names = [ends.get((end["object_type"], end["object_id"]), "?") for end in row[side]]
+        sides.append(" and ".join(names) or "nothing")
+    return line(
+        " -- ".join(sorted(sides)),
+        status=choice(row["status"]),
+        label=row["label"],
+        tags=slugs(row),
+        **customs(row, machines),
+    )
+
+
+def difference(before, after):
+    """What was added and removed, by kind; empty if nothing changed."""
+    changed = {}
+    for kind in before.keys() | after.keys():
+        old, new = list(before.get(kind, [])), list(after.get(kind, []))
+        for row in list(new):
+            if row in old:
+                old.remove(row)
+                new.remove(row)
+        if old or new:
+            changed[kind] = {"gone": old, "new": new}
+    return changed
+
+
+def duplicates(seen):
+    """Objects that are there twice: names, addresses, MAC addresses of ours, keys of journal entries."""
+    found = []
+    for kind, lines in seen.items():
+        titles = [text if kind == "journal" else text.split(" ", 1)[0] for text in lines]
+        if kind in ("cables", "macs") or kind.endswith("interfaces"):
+            titles = lines
+        found += [f"{kind}: {title}" for title in sorted(set(titles)) if titles.count(title) > 1]
+    return found

@@ -1,0 +1,132 @@
+"""A dry run writes nothing, and prints exactly the steps that the same command then does."""
+
+import collections
+
+import pytest
+
+from .support import applied
+from .support.netbox import custom
+from .support.surveyor import DONE, FIXABLE, INCOMPLETE
+
+EITHER = (DONE, INCOMPLETE)
+LOGGED = {
+    "dcim.device",
+    "dcim.interface",
+    "dcim.cable",
+    "ipam.ipaddress",
+    "virtualization.virtualmachine",
+    "virtualization.vminterface",
+    "extras.journalentry",
+}
+
+
+@pytest.fixture(scope="module")
+def scene(start):
+    """Bootstrapped, nothing staged yet."""
+    return start("e2e-documented")
+
+
+def steps(outcome):
+    """(object, verb, label) of each step that was printed."""
+    found = []
+    for done in outcome.json["plans"]:
+        plan = done["plan"]
+        found += [(plan["object"], step["verb"], step["label"]) for step in plan["steps"]]
+    return sorted(found)
+
+
+def created(outcome):
+    """How many objects of each kind the printed steps make."""
+    count = collections.Counter()
+    for done in outcome.json["plans"]:
+        for step in done["plan"]["steps"]:
+            if step["verb"] == "create" and step["kind"] in LOGGED:
+                count[step["kind"]] += 1
+            if step["verb"] == "note":
+                count["extras.journalentry"] += 1
+    return count
+
+
+def logged(scene, since):
+    """How many objects of each kind were made, by NetBox's change log."""
+    rows = scene.admin.all("core/object-changes/", id__gt=since, action="create")
+    return collections.Counter(
+        row["changed_object_type"] for row in rows if row["changed_object_type"] in LOGGED
+    )
+
+
+def untouched(scene, command, *arguments):
+    """Runs a command that must not write; what it said."""
+    before, last, files = scene.world(), scene.last_change(), scene.resolver.files()
+    outcome = scene.surveyor.run(command, *arguments, code=EITHER)
+    assert scene.changes(before) == {}
+    assert scene.last_change() == last
+    assert scene.resolver.files() == files
+    return outcome
+
+
+def test_stage(scene):
+    told = untouched(scene, "stage", "--dry-run", "--json")
+    assert steps(told)
+    last = scene.last_change()
+    done = scene.surveyor.run("stage", "--json", code=EITHER)
+    assert steps(done) == steps(told)
+    assert logged(scene, last) == created(told)
+    assert steps(untouched(scene, "stage", "--dry-run", "--json")) == []
+
+
+def test_apply_and_the_hash(scene):
+    scene.approve("ws-anna", "web", "nas1")
+    told = untouched(scene, "apply", "--dry-run", "--json")
+    assert steps(told)
+    assert all(server["pushed"] is False for server in told.json["dns"])
+    last = scene.last_change()
+    done = scene.surveyor.run("apply", "--expect", told.json["hash"], "--json", code=EITHER)
+    assert steps(done) == steps(told)
+    assert logged(scene, last) == created(told)
+    assert scene.resolver.ask("ws-anna.hq.example") == ["192.0.2.101"]
+    for name in ("ws-anna", "web", "nas1"):
+        applied.check(scene, name)
+
+
+def test_another_plan_than_expected_is_not_done(scene):
+    scene.approve("backup1")
+    told = untouched(scene, "apply", "backup1", "--dry-run", "--json").json["hash"]
+    path, _ = scene.admin.ours("backup1")
+    scene.reviewer.change(path, custom_fields={"surveyor_port": "GigabitEthernet1/0/9"})
+    before = scene.world()
+    outcome = scene.surveyor.run("apply", "backup1", "--expect", told, code=FIXABLE)
+    assert outcome.says(told)
+    assert scene.changes(before) == {}
+    now = untouched(scene, "apply", "backup1", "--dry-run", "--json").json["hash"]
+    assert now != told
+    scene.surveyor.run("apply", "backup1", "--expect", now, code=EITHER)
+    assert custom(scene.admin.device("backup1"), "state") == "applied"
+
+
+def test_plan_of_what_is_not_approved_yet(scene):
+    told = untouched(scene, "plan", "ap1")
+    assert told.says("192.0.2.20", "sw2", "cable")
+    for way in (custom(scene.admin.device("ap1"), "id"), f"dcim.device/{scene.admin.device('ap1')['id']}"):
+        assert untouched(scene, "plan", way).out == told.out
+    page = f"{scene.lab.url}/dcim/devices/{scene.admin.device('ap1')['id']}/"
+    assert untouched(scene, "plan", page).out == told.out
+
+
+def test_rollback(scene):
+    told = untouched(scene, "rollback", "nas1", "--dry-run", "--json")
+    done = scene.surveyor.run("rollback", "nas1", "--json")
+    assert steps(done) == steps(told)
+    applied.check_absent(scene, "nas1")
+
+
+def test_parts_of_apply(scene):
+    """`--skip-dns` leaves the servers alone, `--skip-netbox` only brings them up to date."""
+    scene.approve("cam-door")
+    files = scene.resolver.files()
+    scene.surveyor.run("apply", "cam-door", "--skip-dns", code=EITHER)
+    assert scene.resolver.files() == files
+    before = scene.world()
+    scene.surveyor.run("apply", "--skip-netbox", code=EITHER)
+    assert scene.changes(before) == {}
+    assert scene.resolver.ask("cam-door.hq.example") == ["192.0.2.51"]

@@ -1,0 +1,1 @@
+"""What `lab.py` is made of: one module per concept, standard library only."""
