@@ -280,7 +280,15 @@ impl Service {
         } else if let Scope::Only(objects) = &approvals.scope
             && objects.iter().any(|object| object.kind == ObjectKind::Cable)
         {
-            self.push_cables(view, own, &mut plans, held).await?;
+            if approvals.undo {
+                let undone = view.cables.iter().filter(|cable| {
+                    let object = ObjectRef::new(ObjectKind::Cable, cable.id);
+                    objects.contains(&object) && cable.tags.contains(TAG) && cable.status == "connected"
+                });
+                plans.extend(undone.map(|cable| reject::undo_cable(cable, "surveyor rollback", view, now)));
+            } else {
+                self.push_cables(view, own, &mut plans, held).await?;
+            }
             plans.retain(|plan| plan.netbox.is_some_and(|object| objects.contains(&object)));
         }
         Ok(plans)
@@ -305,6 +313,16 @@ impl Service {
                         .disregarded
                         .push(format!("{object}: nobody but Surveyor itself set the decision")),
                 }
+            }
+            if cable.status == "connected" && decision == "undo" {
+                match self.decided_by(object, "surveyor_decision", decision, own).await? {
+                    Some(by) => plans.push(reject::undo_cable(cable, &by, view, now)),
+                    None => {
+                        held.disregarded
+                            .push(format!("{object}: nobody but Surveyor itself set the decision"));
+                    }
+                }
+                continue;
             }
             let state = cable.ours.state.as_deref().unwrap_or_default();
             if cable.status == "connected" && state != "applied" && !cable.a.is_empty() && !cable.b.is_empty()

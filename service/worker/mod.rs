@@ -109,7 +109,18 @@ impl Service {
         mode: StageMode,
     ) -> anyhow::Result<Staged> {
         let _claim = self.store.claim_writing().await.context("cannot get the right to write")?;
-        self.stage(collections, mode).await
+        let run = self.run_name("stage");
+        self.store.run_begin(&run, "stage", self.now()).await.context("cannot note the run")?;
+        let staged = self.stage(collections, mode).await?;
+        let summary = serde_json::json!({
+            "candidates": staged.discovery.candidates.len(),
+            "plans": staged.done.len(),
+            "failed": staged.done.iter().filter(|done| done.failed.is_some()).count(),
+            "gaps": staged.discovery.gaps.len(),
+            "writes": staged.writes,
+        });
+        self.store.run_end(&run, &summary.to_string(), self.now()).await.context("cannot note the run")?;
+        Ok(staged)
     }
 
     /// [`Self::approve`], while nothing else writes.

@@ -50,7 +50,7 @@ pub fn materialize(machine: &Machine, context: &Context<'_>) -> Plan {
     let mut emptied: BTreeMap<ObjectRef, Fields> = BTreeMap::new();
     let mut wants = Vec::new();
     for nic in &nics {
-        wants.extend(address::plan(machine, nic, dns_name.name.as_deref(), &mut ledger, &mut plan, context));
+        address::plan(machine, nic, dns_name.name.as_deref(), &mut ledger, &mut plan, context, &mut wants);
         if !nic.addresses.is_empty() && !dns_name.is_refused {
             empty(&mut emptied, nic.proposed_on, "addresses", nic.addresses_text.as_deref());
         }

@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::create::interface_key;
 use super::{Context, Devices, Staging};
-use crate::correlate::SHARED_SEGMENT;
+use crate::model::candidate::SHARED_SEGMENT;
+
 use crate::model::{Candidate, Class, Discovery, Link, LinkEnd, ObjectKind, ObjectRef};
 use crate::plan::view::{TAG, takes_cable};
 use crate::plan::{Cause, Credential, Fields, Key, Phase, Plan, Step, Target};
