@@ -193,6 +193,7 @@ fn get_next(community: &str) -> Vec<u8> {
 
 pub(super) fn config(address: SocketAddr) -> Config {
     Config {
+        name: SourceName::new("sw1"),
         address: address.to_string(),
         credentials: "test".to_owned(),
         timeout_seconds: 3,
@@ -203,7 +204,7 @@ pub(super) fn config(address: SocketAddr) -> Config {
 }
 
 pub(super) fn source(config: Config, credentials: &Credentials) -> Box<dyn Source> {
-    config.build(SourceName::new("sw1"), credentials).unwrap()
+    config.build(credentials).unwrap()
 }
 
 pub(super) async fn collect(source: &dyn Source) -> Collection {
