@@ -14,7 +14,7 @@ pub enum Format {
 /// Starts logging at this level unless `RUST_LOG` says otherwise. A second call changes nothing.
 pub fn start(level: &str, format: Format) {
     let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new(format!("{level},russh=warn,sqlx=warn,async_snmp=warn")));
+        .unwrap_or_else(|_| EnvFilter::new(format!("{level},russh=warn,sqlx=warn,async_snmp=off")));
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let started = match format {
