@@ -61,7 +61,7 @@ pub(super) async fn collect(
     if let Some(folder) = replay {
         return Ok(record::replay(folder)?);
     }
-    let sources = config.build_sources(only)?;
+    let sources = setup::sources(config, &config.entries(), only).await?;
     if sources.is_empty() {
         output.say("warning: no `[[source]]` is configured: there is nothing to read");
     }

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use crate::apply::Clients;
 use crate::clock::SystemClock;
-use crate::config::{Config, NetBox, read_secret};
+use crate::config::{Config, ConfigError, NetBox, read_secret};
 use crate::dns::Unbound;
 use crate::model::{ObjectKind, ObjectRef};
 use crate::netbox::{Client, ClientConfig};
 use crate::plan::View;
+use crate::source::{Expansion, Source};
 use crate::store::Store;
 use crate::transport::Secret;
-use crate::worker::{Service, Settings};
+use crate::worker::{Entries, Readable, Service, Settings};
 
 /// A client for this NetBox with this token.
 pub(crate) fn client(netbox: &NetBox, token: Secret) -> anyhow::Result<Client> {
@@ -42,9 +43,31 @@ pub(crate) fn servers(config: &Config) -> anyhow::Result<Vec<Unbound>> {
     let dns = config.dns.iter().flat_map(|dns| dns.unbound.iter().cloned());
     dns.map(|server| {
         Unbound::new(server)
-            .map_err(|error| crate::config::ConfigError { faults: vec![crate::worker::chain(&error)] }.into())
+            .map_err(|error| ConfigError { faults: vec![crate::worker::chain(&error)] }.into())
     })
     .collect()
+}
+
+/// What the entries are now, with what NetBox has for them, where one of them asks.
+pub(crate) async fn expanded(config: &Config, entries: &Entries) -> Vec<Expansion> {
+    if !entries.all().iter().any(|entry| matches!(entry.listed(), Ok(Some(_)))) {
+        return entries.expanded(Err("")).await;
+    }
+    let found = config.netbox().map_err(anyhow::Error::from).and_then(clients);
+    match found {
+        Ok(clients) => entries.expanded(Ok(&clients.stager)).await,
+        Err(error) => entries.expanded(Err(&format!("{error:#}"))).await,
+    }
+}
+
+/// All sources, or those named.
+pub(crate) async fn sources(
+    config: &Config,
+    entries: &Entries,
+    only: &[String],
+) -> anyhow::Result<Vec<Box<dyn Source>>> {
+    let Readable { sources, faults } = entries.build(&expanded(config, entries).await, only);
+    if faults.is_empty() { Ok(sources) } else { Err(ConfigError { faults }.into()) }
 }
 
 /// What the worker is told.

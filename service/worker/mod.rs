@@ -7,6 +7,7 @@ mod changes;
 mod discovery;
 mod names;
 mod serve;
+mod sources;
 mod staging;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,7 @@ pub use discovery::{correlate, known};
 pub(crate) use names::chain;
 pub use names::{Push, Server};
 pub use serve::{Schedule, serve};
+pub use sources::{Entries, Readable};
 pub use staging::{StageMode, Staged};
 
 /// What the worker is told by the configuration.
