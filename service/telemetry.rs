@@ -1,5 +1,7 @@
 //! Logs: to standard error, one line an event, so that standard output is data alone.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 /// How logs look.
@@ -15,8 +17,11 @@ pub enum Format {
 pub fn start(level: &str, format: Format) {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new(format!("{level},russh=warn,sqlx=warn,async_snmp=off")));
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
     let started = match format {
         Format::Text => builder.try_init(),
         Format::Json => builder.json().try_init(),
