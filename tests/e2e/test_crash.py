@@ -9,6 +9,8 @@ import shutil
 import pytest
 
 from .support import applied, crash
+from .support.configuration import only
+from .support.scene import record
 from .support.surveyor import DONE, INCOMPLETE
 from .support.waiting import eventually
 from .support.world import duplicates
@@ -71,7 +73,12 @@ def keep(lab, scene, template):
 def scene(start):
     """A NetBox behind a proxy."""
     scene = start("e2e-documented")
+    # Without the hypervisor: its node is proposed whatever the rules say.
+    only(scene.surveyor.config, "router1", "sw1", "sw2")
     one_host(scene.surveyor.config)
+    scene.surveyor.write()
+    scene.recording = scene.folder / "recording"
+    record(scene.surveyor, scene.recording)
     with crash.front(scene) as proxy:
         scene.proxy = proxy
         crash.proxied(scene.surveyor, proxy)

@@ -130,7 +130,7 @@ def test_hostile_names_are_text(scene, approved):
     for host in hosts:
         row = scene.admin.device(host["name"])
         proposal = custom(row, "proposal") or ""
-        for word in ("<script", "<img", "](http", "javascript:", "local-data", "$("):
+        for word in ("<script", "<img", "](http", "![", "\n#", "\n|"):
             assert word not in proposal, (host, proposal)
     names = [host["name"] for host in hosts if host["name"] != "trailing"]
     scene.reviewer.expect(
@@ -157,10 +157,8 @@ def test_hostile_names_are_text(scene, approved):
 def test_nothing_is_tried_for_ever(scene, approved):
     """What stays refused is not written about again and again."""
     scene.surveyor.run("apply", code=EITHER)
-    before, last = scene.world(), scene.last_change()
-    scene.surveyor.run("apply", code=EITHER)
-    assert scene.changes(before) == {}
-    assert scene.last_change() == last
+    with scene.untouched():
+        scene.surveyor.run("apply", code=EITHER)
 
 
 def journal(scene, row):

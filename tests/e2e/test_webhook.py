@@ -37,14 +37,13 @@ def test_the_webhook_alone_does_it_and_again_does_nothing(scene):
         applied.check(scene, "ws-anna")
         delivered = [entry for entry in proxy.requests if entry["status"] == 202]
         assert delivered, proxy.requests
-        before, last = scene.world(), scene.last_change()
+        last = scene.last_change()
         # The same bytes twice more, and an old one about the same object.
         body = delivered[0]["body"].encode()
         number = scene.admin.device("ws-anna")["id"]
         answers = [hook.post(body), hook.post(body), hook.post(hook.body("dcim.device", number))]
         assert answers == [202] * 3
         never(lambda: scene.last_change() != last, during=3)
-        assert scene.changes(before) == {}
 
 
 def test_a_wrong_signature_is_refused_and_wakes_nobody(scene):

@@ -66,7 +66,7 @@ class NetBox:
         wanted = [row for row in rows if row["name"] not in have]
         made = []
         for start in range(0, len(wanted), BATCH):
-            made += self.call("POST", path, wanted[start:start + BATCH])
+            made += self.call("POST", path, wanted[start : start + BATCH])
         self.created += len(made)
         return existing + made
 

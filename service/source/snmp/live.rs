@@ -194,7 +194,9 @@ fn get_next(community: &str) -> Vec<u8> {
 pub(super) fn config(address: SocketAddr) -> Config {
     Config {
         name: SourceName::new("sw1"),
-        address: address.to_string(),
+        address: Some(address.to_string()),
+        from_netbox: None,
+        port: None,
         credentials: "test".to_owned(),
         timeout_seconds: 3,
         retries: 1,

@@ -61,6 +61,15 @@ class Scene:
         return found[0]["id"] if found else 0
 
     @contextlib.contextmanager
+    def untouched(self):
+        """Nothing is written to NetBox or to the resolver meanwhile: every write is in the change log."""
+        last, files = self.last_change(), self.resolver.files()
+        yield
+        rows = self.admin.all("core/object-changes/", id__gt=last) if self.last_change() != last else []
+        assert [f"{row['user_name']}: {row['action']['value']} {row['object_repr']}" for row in rows] == []
+        assert self.resolver.files() == files
+
+    @contextlib.contextmanager
     def webhooks_off(self):
         """A person has switched NetBox's event rules off."""
         rules = self.admin.all("extras/event-rules/")

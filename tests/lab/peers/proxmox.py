@@ -61,7 +61,7 @@ class Proxmox(wire.PeerHandler):
     def fault_path(self):
         """The path below /api2/json."""
         path = unquote(urlsplit(self.path).path)
-        return path[len(ROOT):].strip("/") if path.startswith(ROOT) else path.strip("/")
+        return path[len(ROOT) :].strip("/") if path.startswith(ROOT) else path.strip("/")
 
     def fault_reply(self, status, reason, body):
         """A fault in Proxmox's form, or the raw body that was ordered."""
@@ -74,7 +74,7 @@ class Proxmox(wire.PeerHandler):
         given = self.headers.get("Authorization") or ""
         if not given.startswith("PVEAPIToken="):
             return "No ticket"
-        token, _, secret = given[len("PVEAPIToken="):].replace("=", " ", 1).partition(" ")
+        token, _, secret = given[len("PVEAPIToken=") :].replace("=", " ", 1).partition(" ")
         if token != self.server.token_id:
             user, _, name = token.partition("!")
             return f"no such token '{name}' for user '{user}'"

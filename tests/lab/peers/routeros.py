@@ -33,7 +33,7 @@ def compare(row, word):
     if word.startswith("-"):
         return word[1:] not in row
     sign = word[0] if word[:1] in ("=", "<", ">") else ""
-    name, separator, wanted = word[len(sign):].partition("=")
+    name, separator, wanted = word[len(sign) :].partition("=")
     if not separator:
         return name in row
     value = row.get(name)
@@ -78,7 +78,7 @@ class RouterOs(wire.PeerHandler):
     def fault_path(self):
         """The menu, without `print`."""
         path = urlsplit(self.path).path
-        menu = unquote(path[len("/rest/"):] if path.startswith("/rest/") else path).strip("/")
+        menu = unquote(path[len("/rest/") :] if path.startswith("/rest/") else path).strip("/")
         return menu[: -len("/print")] if menu.endswith("/print") else menu
 
     def fault_reply(self, status, reason, body):
@@ -123,7 +123,7 @@ class RouterOs(wire.PeerHandler):
             return error(404)
         if not self.authorized():
             return error(401)
-        path = unquote(url.path[len("/rest"):]).strip("/")
+        path = unquote(url.path[len("/rest") :]).strip("/")
         if self.command == "GET":
             return self.get(path, parse_qsl(url.query, keep_blank_values=True))
         if self.command == "POST" and path.rpartition("/")[2] == "print":

@@ -34,7 +34,14 @@ UPTIME_TICKS = 43_120_055
 INTEGER, STRING, OID, IP, GAUGE, TICKS = "2", "4", "6", "64", "66", "67"
 STATUS = {"other": 1, "invalid": 2, "learned": 3, "self": 4, "mgmt": 5}
 CAPABILITIES = (
-    "other", "repeater", "bridge", "wlanAccessPoint", "router", "telephone", "docsis", "stationOnly",
+    "other",
+    "repeater",
+    "bridge",
+    "wlanAccessPoint",
+    "router",
+    "telephone",
+    "docsis",
+    "stationOnly",
 )
 MAC_SUBTYPE = {"chassis": 4, "port": 3}
 

@@ -89,7 +89,8 @@ def test_passes_and_logs(proxy, tmp_path):
         time.sleep(0.01)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [(row["path"], row["body"], row["status"], row["response_bytes"]) for row in lines] == [
-        *[("/x?a=1", "abcd", 201, 4)] * 3, ("/y", "", 200, 3)
+        *[("/x?a=1", "abcd", 201, 4)] * 3,
+        ("/y", "", 200, 3),
     ]
 
 

@@ -32,7 +32,7 @@ def links(readme):
     lines = Path(readme).read_text(encoding="utf-8").splitlines()
     start = next((n for n, line in enumerate(lines) if cells(line)[:2] == ["A", "B"]), None)
     found = []
-    for line in lines[start + 2:] if start is not None else []:
+    for line in lines[start + 2 :] if start is not None else []:
         row = cells(line)
         if len(row) != 3:
             break
