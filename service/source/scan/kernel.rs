@@ -12,13 +12,13 @@ const NEIGHBORS: &str = "/proc/net/arp";
 /// proc(5): among others, the effective capabilities of this process.
 const STATUS: &str = "/proc/self/status";
 
-/// capabilities(7), linux/capability.h.
+/// `capabilities(7)`, linux/capability.h.
 const CAP_NET_RAW: u32 = 13;
 
-/// Entry is complete (`ATF_COM` of linux/if_arp.h).
+/// Entry is complete (`ATF_COM` of `linux/if_arp.h`).
 const COMPLETE: u32 = 0x2;
 
-/// How CAP_NET_RAW is given.
+/// How `CAP_NET_RAW` is given.
 pub(super) const HOW_TO_GRANT: &str = "hint: `setcap cap_net_raw+ep` on the program, `AmbientCapabilities=CAP_NET_RAW` in its systemd unit, or `cap_add: [NET_RAW]` in its container";
 
 /// A neighbour that the kernel knows.

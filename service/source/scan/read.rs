@@ -172,7 +172,7 @@ impl Scanning<'_> {
             all.iter().flat_map(|one| one.sample.iter().copied()).take(most).collect();
         let (events, mut answers) = mpsc::unbounded_channel();
         let stop = Stop::default();
-        self.findings.disbelieved = all.clone();
+        self.findings.disbelieved.clone_from(&all);
         self.start_echo("check of proxy ARP", asked.into_iter(), CHECK_ROUNDS, &stop, &events);
         drop(events);
         let mut present = BTreeSet::new();
