@@ -20,7 +20,7 @@ const NOBODY: &str = "surveyor-finds-nobody";
 /// The entries, and what NetBox had for them the last time it could be asked.
 #[derive(Debug)]
 pub struct Entries {
-    configs: Vec<SourceConfig>,
+    configured: Vec<SourceConfig>,
     credentials: Vec<Credentials>,
     last: Mutex<Inventory>,
 }
@@ -36,23 +36,23 @@ pub struct Readable {
 impl Entries {
     /// The entries of a configuration.
     pub fn new(entries: Vec<SourceConfig>, credentials: Vec<Credentials>) -> Self {
-        Self { configs: entries, credentials, last: Mutex::default() }
+        Self { configured: entries, credentials, last: Mutex::default() }
     }
 
     /// Whether there is nothing to read.
     pub fn is_empty(&self) -> bool {
-        self.configs.is_empty()
+        self.configured.is_empty()
     }
 
     /// The entries.
     pub fn all(&self) -> &[SourceConfig] {
-        &self.configs
+        &self.configured
     }
 
     /// What the entries are now. Without a client, those that need NetBox are gaps that say so.
     pub async fn expanded(&self, netbox: Result<&Client, &str>) -> Vec<Expansion> {
         let mut inventory = Inventory::default();
-        for listed in self.configs.iter().filter_map(|entry| entry.listed().ok().flatten()) {
+        for listed in self.configured.iter().filter_map(|entry| entry.listed().ok().flatten()) {
             let filter = listed.filter().to_owned();
             match (&listed, netbox) {
                 (Listed::Devices(_), Ok(client)) => {
@@ -72,7 +72,7 @@ impl Entries {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         inventory.or_earlier(&last);
         *last = inventory;
-        expand(&self.configs, &last)
+        expand(&self.configured, &last)
     }
 
     /// The sources themselves, or those of these names; an entry's name means all its sources. Reads their secrets.
@@ -81,7 +81,7 @@ impl Entries {
         let is_named =
             |name: &str, one: &Expansion| one.outcome.name().as_str() == name || one.entry.as_str() == name;
         for name in only {
-            let is_entry = self.configs.iter().any(|entry| entry.name().as_str() == name);
+            let is_entry = self.configured.iter().any(|entry| entry.name().as_str() == name);
             if !is_entry && !expanded.iter().any(|one| is_named(name, one)) {
                 let known: Vec<&str> = expanded.iter().map(|one| one.outcome.name().as_str()).collect();
                 readable

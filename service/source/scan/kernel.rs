@@ -12,7 +12,7 @@ const NEIGHBORS: &str = "/proc/net/arp";
 /// proc(5): among others, the effective capabilities of this process.
 const STATUS: &str = "/proc/self/status";
 
-/// capabilities(7), linux/capability.h.
+/// `capabilities(7)`, linux/capability.h.
 const CAP_NET_RAW: u32 = 13;
 
 /// Entry is complete (`ATF_COM` of `linux/if_arp.h`).

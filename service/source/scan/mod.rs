@@ -12,6 +12,7 @@ mod sweep;
 mod targets;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -115,8 +116,7 @@ impl Source for Scan {
 
     fn longest(&self) -> Option<Duration> {
         let targets = divide(self.config.wanted(), &interfaces::read());
-        let counts =
-            targets.attached.values().map(std::collections::BTreeMap::len).chain([targets.routed.len()]);
+        let counts = targets.attached.values().map(BTreeMap::len).chain([targets.routed.len()]);
         let most = u64::try_from(counts.max().unwrap_or_default()).unwrap_or(u64::MAX);
         let sweep = Sweep::longest(most, self.config.packets_per_second, self.config.rounds);
         let check = Sweep::longest(read::MOST_CHECKED, self.config.packets_per_second, read::CHECK_ROUNDS);

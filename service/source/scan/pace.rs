@@ -60,7 +60,7 @@ mod tests {
     fn a_machine_that_slept_does_not_send_everything_at_once() {
         let mut pace = Pace::new(1000);
         assert!(pace.take(Duration::ZERO));
-        let after_sleep = Duration::from_secs(3600);
+        let after_sleep = Duration::from_hours(1);
         let count =
             sent(&mut pace, after_sleep, after_sleep + Duration::from_micros(1), Duration::from_millis(1));
         assert!(count <= 21, "{count}");
