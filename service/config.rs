@@ -14,8 +14,9 @@ use crate::model::{Class, HostName};
 use crate::netbox::view::Wishes;
 use crate::plan::stage::Policy;
 use crate::source::snmp::Credentials;
-use crate::source::{Limits, Source, SourceConfig};
+use crate::source::{Limits, SourceConfig};
 use crate::transport::{Secret, TlsMode, read_secret_file};
+use crate::worker::Entries;
 
 pub use file::{File, RandomMacs};
 
@@ -151,6 +152,9 @@ impl Config {
             if !names.insert(source.name().clone()) {
                 faults.push(format!("two sources are called `{}`: give each its own name", source.name()));
             }
+            if let Err(error) = source.listed() {
+                faults.push(error.to_string());
+            }
         }
         let mut known = std::collections::BTreeSet::new();
         for credentials in &file.credentials {
@@ -226,26 +230,9 @@ impl Config {
         })
     }
 
-    /// All sources, or those named; reads their secrets.
-    pub fn build_sources(&self, only: &[String]) -> Result<Vec<Box<dyn Source>>, ConfigError> {
-        let mut faults = Vec::new();
-        for name in only {
-            if !self.sources.iter().any(|source| source.name().as_str() == name) {
-                let known: Vec<&str> = self.sources.iter().map(|source| source.name().as_str()).collect();
-                faults.push(format!("there is no source `{name}` (hint: there are {})", known.join(", ")));
-            }
-        }
-        let mut sources = Vec::new();
-        for config in &self.sources {
-            if !only.is_empty() && !only.iter().any(|name| name == config.name().as_str()) {
-                continue;
-            }
-            match config.build(&self.credentials) {
-                Ok(source) => sources.push(source),
-                Err(error) => faults.push(crate::worker::chain(&error)),
-            }
-        }
-        if faults.is_empty() { Ok(sources) } else { Err(ConfigError { faults }) }
+    /// What is read.
+    pub fn entries(&self) -> Entries {
+        Entries::new(self.sources.clone(), self.credentials.clone())
     }
 
     /// The secrets that webhooks are signed with.
@@ -294,12 +281,9 @@ fn check_webhook(webhook: file::Webhook, faults: &mut Vec<String>) -> Option<Web
             "`webhook.secret_file` is missing: without a secret anybody could wake Surveyor".to_owned(),
         );
     }
-    let listen = match webhook.listen.parse() {
-        Ok(listen) => listen,
-        Err(_) => {
-            faults.push(format!("`webhook.listen` is `{}`: write it as `127.0.0.1:8745`", webhook.listen));
-            return None;
-        }
+    let Ok(listen) = webhook.listen.parse() else {
+        faults.push(format!("`webhook.listen` is `{}`: write it as `127.0.0.1:8745`", webhook.listen));
+        return None;
     };
     Some(Webhook {
         listen,

@@ -1,5 +1,7 @@
 //! Logs: to standard error, one line an event, so that standard output is data alone.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 /// How logs look.
@@ -14,9 +16,12 @@ pub enum Format {
 /// Starts logging at this level unless `RUST_LOG` says otherwise. A second call changes nothing.
 pub fn start(level: &str, format: Format) {
     let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new(format!("{level},russh=warn,sqlx=warn,async_snmp=warn")));
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+        .unwrap_or_else(|_| EnvFilter::new(format!("{level},russh=warn,sqlx=warn,async_snmp=off")));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
     let started = match format {
         Format::Text => builder.try_init(),
         Format::Json => builder.json().try_init(),

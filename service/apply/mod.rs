@@ -3,7 +3,7 @@
 //! Steps of many plans are merged by phase into bulk calls. NetBox's bulk calls are all or none: the rows it names are dropped
 //! with their objects and the rest is sent again; where it names none the call is halved. One object's trouble is never
 //! another's. The intent is committed before the call and the receipt after it; a write without an answer is *unsettled*, and its
-//! object gets no further write until its effect is seen or [`Executor::settle_after_ms`] has passed.
+//! object gets no further write until its effect is seen or `netbox.settle_after_seconds` have passed.
 
 mod body;
 mod bulk;

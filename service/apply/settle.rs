@@ -21,16 +21,21 @@ pub struct Settled {
     pub settlements: Vec<Settlement>,
 }
 
+/// What was sent and has no receipt yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent<'a> {
+    /// All of it.
+    pub rows: &'a [ReceiptRow],
+    /// Credentials that this run plans for.
+    pub credentials: &'a BTreeSet<&'a str>,
+    /// Credentials for which this run plans everything that is wanted: an object without a plan needs nothing more.
+    pub closing: &'a BTreeSet<&'a str>,
+}
+
 /// Compares what is planned now with what was sent earlier by the same credentials.
-pub fn settle(
-    plans: Vec<Plan>,
-    unsettled: &[ReceiptRow],
-    credentials: &BTreeSet<&str>,
-    settle_after_ms: i64,
-    now: Timestamp,
-) -> Settled {
+pub fn settle(plans: Vec<Plan>, sent: &Sent<'_>, settle_after_ms: i64, now: Timestamp) -> Settled {
     let mut by_object: BTreeMap<&str, Vec<&ReceiptRow>> = BTreeMap::new();
-    for row in unsettled.iter().filter(|row| credentials.contains(row.credential.as_str())) {
+    for row in sent.rows.iter().filter(|row| sent.credentials.contains(row.credential.as_str())) {
         by_object.entry(&row.object).or_default().push(row);
     }
     let mut settled = Settled::default();
@@ -58,7 +63,7 @@ pub fn settle(
     }
     // Objects that need nothing more: whatever was sent for them is there, or no longer wanted.
     for rows in by_object.into_values() {
-        for row in rows {
+        for row in rows.into_iter().filter(|row| sent.closing.contains(row.credential.as_str())) {
             settled.settlements.push(settlement(row, ReceiptState::Done, "nothing is missing"));
         }
     }

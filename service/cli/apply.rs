@@ -22,6 +22,7 @@ pub struct PlanArguments {
 
 /// Arguments of `apply`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the flags of a command")]
 pub struct ApplyArguments {
     /// Only this object; everything that was decided if not given.
     pub object: Option<String>,
@@ -37,6 +38,9 @@ pub struct ApplyArguments {
     /// Leave the DNS servers alone.
     #[arg(long)]
     pub skip_dns: bool,
+    /// Withdraw DNS records even if most of them go at once.
+    #[arg(long, conflicts_with = "skip_dns")]
+    pub withdraw_many: bool,
 }
 
 /// Arguments of `rollback`.
@@ -72,6 +76,7 @@ pub(super) async fn apply(
     let push = match (wanted.skip_dns, wanted.dry_run) {
         (true, _) => Push::Skip,
         (false, true) => Push::DryRun,
+        (false, false) if wanted.withdraw_many => Push::Force,
         (false, false) => Push::Now,
     };
     if wanted.skip_netbox {

@@ -61,7 +61,7 @@ pub(super) async fn collect(
     if let Some(folder) = replay {
         return Ok(record::replay(folder)?);
     }
-    let sources = config.build_sources(only)?;
+    let sources = setup::sources(config, &config.entries(), only).await?;
     if sources.is_empty() {
         output.say("warning: no `[[source]]` is configured: there is nothing to read");
     }
@@ -69,7 +69,7 @@ pub(super) async fn collect(
 }
 
 async fn with_netbox(config: &Config, collections: &[Collection]) -> anyhow::Result<Discovery> {
-    let service = setup::service(config).await?;
+    let service = setup::reader(config).await?;
     Ok(service.discover(collections).await?.0)
 }
 

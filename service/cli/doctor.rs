@@ -6,7 +6,7 @@ use super::output::Output;
 use super::{Ended, bootstrap as wishes, setup};
 use crate::config::Config;
 use crate::netbox::{Client, bootstrap, view};
-use crate::source::check_all;
+use crate::source::{Outcome, SourceConfig, check_all};
 use crate::store::Store;
 use crate::worker::chain;
 
@@ -23,7 +23,7 @@ const TESTED: &str = "4.7";
 const CONTRACT: [&str; 2] = ["4.5", "4.6"];
 
 pub(super) async fn run(config: &Config, output: &mut Output) -> anyhow::Result<Ended> {
-    let mut lines = vec![ok("configuration", format!("{} sources", config.sources.len()))];
+    let mut lines = vec![ok("configuration", format!("{} `[[source]]` entries", config.sources.len()))];
     match Store::open(&config.store).await {
         Ok(store) => lines.push(ok("store", store.location().to_owned())),
         Err(error) => lines.push(failed("store", chain(&error))),
@@ -33,14 +33,7 @@ pub(super) async fn run(config: &Config, output: &mut Output) -> anyhow::Result<
     } else {
         lines.push(warning("NetBox", "no `[netbox]` section: only `discover` works".to_owned()));
     }
-    match config.build_sources(&[]) {
-        Ok(sources) => {
-            for check in check_all(&sources, config.limits).await {
-                lines.push(Line { what: check.what, outcome: check.outcome, is_warning: false });
-            }
-        }
-        Err(error) => lines.extend(error.faults.into_iter().map(|fault| failed("source", fault))),
-    }
+    check_sources(config, &mut lines).await;
     match setup::servers(config) {
         Ok(servers) => {
             for server in &servers {
@@ -86,6 +79,41 @@ pub(super) async fn run(config: &Config, output: &mut Output) -> anyhow::Result<
     let failures = lines.iter().filter(|line| line.outcome.is_err()).count();
     output.line(format!("{} checks, {failures} failed", lines.len()))?;
     Ok(if failures == 0 { Ended::Done } else { Ended::Faulty })
+}
+
+/// What each entry stands for, and whether that can be read.
+async fn check_sources(config: &Config, lines: &mut Vec<Line>) {
+    let entries = config.entries();
+    let expanded = setup::expanded(config, &entries).await;
+    for entry in entries.all() {
+        let Ok(Some(listed)) = entry.listed() else { continue };
+        let own: Vec<&Outcome> =
+            expanded.iter().filter(|one| one.entry == *entry.name()).map(|one| &one.outcome).collect();
+        // That NetBox could not be asked is said by the source's own check.
+        if own.iter().any(|one| matches!(one, Outcome::Unread(unread) if unread.name == *entry.name())) {
+            continue;
+        }
+        let what = format!("source {}", entry.name());
+        let filter = listed.filter();
+        let found = match own.as_slice() {
+            [] => "nothing in NetBox".to_owned(),
+            [Outcome::Source(source)] if let SourceConfig::Scan(scan) = source.as_ref() => {
+                format!("{} subnets", scan.subnets.len())
+            }
+            [_] => "1 source".to_owned(),
+            many => format!("{} sources", many.len()),
+        };
+        let detail = format!("`{filter}` finds {found}");
+        lines.push(if own.is_empty() { warning(&what, detail) } else { ok(&what, detail) });
+    }
+    let readable = entries.build(&expanded, &[]);
+    lines.extend(readable.faults.iter().map(|fault| failed("source", fault.clone())));
+    for check in check_all(&readable.sources, config.limits).await {
+        // A source that could not be made has been said.
+        if !check.outcome.as_ref().is_err_and(|why| readable.faults.contains(why)) {
+            lines.push(Line { what: check.what, outcome: check.outcome, is_warning: false });
+        }
+    }
 }
 
 async fn check_netbox(config: &Config, lines: &mut Vec<Line>) {
@@ -152,7 +180,7 @@ async fn check_bootstrap(config: &Config, client: &Client, lines: &mut Vec<Line>
     };
     match bootstrap::drift(client, &wishes).await {
         Ok(drift) if drift.is_empty() => {
-            lines.push(ok("bootstrap", "NetBox is set up as it should be".to_owned()))
+            lines.push(ok("bootstrap", "NetBox is set up as it should be".to_owned()));
         }
         Ok(drift) => {
             for line in drift {
@@ -160,7 +188,8 @@ async fn check_bootstrap(config: &Config, client: &Client, lines: &mut Vec<Line>
             }
         }
         Err(error) => {
-            lines.push(warning("bootstrap", format!("cannot be compared with this token: {}", chain(&error))))
+            lines
+                .push(warning("bootstrap", format!("cannot be compared with this token: {}", chain(&error))));
         }
     }
 }

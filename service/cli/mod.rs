@@ -135,7 +135,7 @@ async fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Ended
         Command::Rollback(wanted) => apply::rollback(&config, wanted, output).await,
         Command::Ignored => ignored::list(&config, output).await,
         Command::Forget(wanted) => ignored::forget(&config, wanted, output).await,
-        Command::Serve => serve::run(&config, output).await,
+        Command::Serve => Box::pin(serve::run(&config, output)).await,
         Command::Status => status::run(&config, output).await,
         Command::Bootstrap(wanted) => bootstrap::run(&config, wanted, output).await,
         Command::Doctor => doctor::run(&config, output).await,

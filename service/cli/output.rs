@@ -49,7 +49,8 @@ impl Output {
     }
 
     /// What went wrong, with its causes, once.
-    pub(crate) fn error(&mut self, error: &anyhow::Error) {
+    #[expect(clippy::unused_self, reason = "talk belongs to the same place as data")]
+    pub(crate) fn error(&self, error: &anyhow::Error) {
         let mut text = error.to_string();
         for cause in error.chain().skip(1) {
             let cause = cause.to_string();

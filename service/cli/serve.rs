@@ -17,7 +17,8 @@ use crate::worker;
 
 pub(super) async fn run(config: &Config, output: &mut Output) -> anyhow::Result<Ended> {
     let service = Arc::new(setup::service(config).await?);
-    let sources = config.build_sources(&[])?;
+    let entries = config.entries();
+    setup::sources(config, &entries, &[]).await?;
     let _claim = service.store.claim_serve("surveyor serve", service.now())?;
     let wake = Arc::new(Notify::new());
     let stop = CancellationToken::new();
@@ -44,7 +45,7 @@ pub(super) async fn run(config: &Config, output: &mut Output) -> anyhow::Result<
     }
     let loops = worker::serve(
         Arc::clone(&service),
-        sources,
+        entries,
         config.limits,
         config.schedule,
         Arc::clone(&wake),

@@ -5,21 +5,22 @@ use std::sync::Arc;
 
 use crate::apply::Clients;
 use crate::clock::SystemClock;
-use crate::config::{Config, NetBox, read_secret};
+use crate::config::{Config, ConfigError, NetBox, read_secret};
 use crate::dns::Unbound;
 use crate::model::{ObjectKind, ObjectRef};
 use crate::netbox::{Client, ClientConfig};
 use crate::plan::View;
+use crate::source::{Expansion, Source};
 use crate::store::Store;
 use crate::transport::Secret;
-use crate::worker::{Service, Settings};
+use crate::worker::{Entries, Readable, Service, Settings};
 
 /// A client for this NetBox with this token.
 pub(crate) fn client(netbox: &NetBox, token: Secret) -> anyhow::Result<Client> {
     Ok(Client::new(ClientConfig {
         url: netbox.url.clone(),
         token,
-        tls: netbox.tls.clone(),
+        tls: netbox.tls,
         ca_file: netbox.ca_file.clone(),
         timeout: netbox.timeout,
         page_size: netbox.page_size,
@@ -42,9 +43,31 @@ pub(crate) fn servers(config: &Config) -> anyhow::Result<Vec<Unbound>> {
     let dns = config.dns.iter().flat_map(|dns| dns.unbound.iter().cloned());
     dns.map(|server| {
         Unbound::new(server)
-            .map_err(|error| crate::config::ConfigError { faults: vec![crate::worker::chain(&error)] }.into())
+            .map_err(|error| ConfigError { faults: vec![crate::worker::chain(&error)] }.into())
     })
     .collect()
+}
+
+/// What the entries are now, with what NetBox has for them, where one of them asks.
+pub(crate) async fn expanded(config: &Config, entries: &Entries) -> Vec<Expansion> {
+    if !entries.all().iter().any(|entry| matches!(entry.listed(), Ok(Some(_)))) {
+        return entries.expanded(Err("")).await;
+    }
+    let found = config.netbox().map_err(anyhow::Error::from).and_then(clients);
+    match found {
+        Ok(clients) => entries.expanded(Ok(&clients.stager)).await,
+        Err(error) => entries.expanded(Err(&format!("{error:#}"))).await,
+    }
+}
+
+/// All sources, or those named.
+pub(crate) async fn sources(
+    config: &Config,
+    entries: &Entries,
+    only: &[String],
+) -> anyhow::Result<Vec<Box<dyn Source>>> {
+    let Readable { sources, faults } = entries.build(&expanded(config, entries).await, only);
+    if faults.is_empty() { Ok(sources) } else { Err(ConfigError { faults }.into()) }
 }
 
 /// What the worker is told.
@@ -66,6 +89,13 @@ pub(crate) async fn service(config: &Config) -> anyhow::Result<Service> {
     let servers = servers(config)?;
     let store = Store::open(&config.store).await?;
     Ok(Service::new(clients, store, Arc::new(SystemClock), settings(config), servers))
+}
+
+/// Something that only reads NetBox, with a store in memory: `discover` leaves nothing behind.
+pub(crate) async fn reader(config: &Config) -> anyhow::Result<Service> {
+    let clients = clients(config.netbox()?)?;
+    let store = Store::open("sqlite::memory:").await?;
+    Ok(Service::new(clients, store, Arc::new(SystemClock), settings(config), Vec::new()))
 }
 
 /// No such object, or more than one.

@@ -28,7 +28,7 @@ pub struct Arguments {
 pub(super) async fn run(config: &Config, wanted: &Arguments, output: &mut Output) -> anyhow::Result<Ended> {
     let service = setup::service(config).await?;
     let collections = discover::collect(config, &wanted.source, wanted.replay.as_ref(), output).await?;
-    for collection in &collections {
+    for collection in collections.iter().filter(|_| !wanted.dry_run) {
         let error = collection.gaps.first().map(|gap| gap.reason.as_str());
         service.note_collection(collection, error).await?;
     }

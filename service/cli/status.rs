@@ -30,6 +30,7 @@ pub(super) async fn run(config: &Config, output: &mut Output) -> anyhow::Result<
     let freshness = service.store.freshness().await?;
     let dns = service.store.dns_states().await?;
     let store = service.store.counts().await?;
+    let last = service.store.last_run("stage").await?;
     let inbox = bootstrap::inbox(&service.clients.stager).await.unwrap_or_default();
     output.object(&json!({
         "objects": counts.iter().map(|((kind, status, state), count)| json!({
@@ -48,6 +49,11 @@ pub(super) async fn run(config: &Config, output: &mut Output) -> anyhow::Result<
             "state": serde_json::from_str::<Value>(&server.state).unwrap_or_default(),
             "updated": server.updated.to_string(),
         })).collect::<Vec<_>>(),
+                "last_run": last.as_ref().map(|run| json!({
+            "begun": run.begun.to_string(),
+            "ended": run.ended.map(|at| at.to_string()),
+            "summary": run.summary.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok()),
+        })),
         "backlog": store.backlog,
         "receipts": store.receipts,
         "inbox": inbox.iter().map(|(title, url)| json!({ "title": title, "url": url })).collect::<Vec<_>>(),
@@ -57,6 +63,10 @@ pub(super) async fn run(config: &Config, output: &mut Output) -> anyhow::Result<
     });
     output.block(&table(&["KIND", "STATUS", "STATE", "COUNT"], rows))?;
     output.line(format!("ignored: {}; webhooks waiting: {}", view.tombstones.len(), store.backlog))?;
+    if let Some(run) = &last {
+        let end = run.ended.map_or_else(|| "not finished".to_owned(), |at| format!("finished {at}"));
+        output.line(format!("last staging run: begun {}, {end}", run.begun))?;
+    }
     for source in &freshness {
         let complete = source.last_complete.map_or_else(|| "never".to_owned(), |at| at.to_string());
         let error = source.error.as_ref().map(|error| format!("; {error}")).unwrap_or_default();

@@ -33,8 +33,6 @@ use crate::model::{Candidate, Collection, Conflict, Discovery, Gap, HostName, Id
 use attachment::{edge::Edge, rows::Rows, topology::Topology};
 use world::World;
 
-pub use links::SHARED_SEGMENT;
-
 /// Works out which hosts there are and where they hang, how the network's own devices are linked, and what contradicts what.
 ///
 /// The order of collections, facts and rows does not matter, and times are not looked at.

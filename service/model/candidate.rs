@@ -275,6 +275,9 @@ pub struct LinkEnd {
     pub port: String,
 }
 
+/// Evidence that more than two ports share the segment, or that addresses lie in between: a link, but no single cable.
+pub const SHARED_SEGMENT: &str = "shared-segment";
+
 /// A cable between two known network devices.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Link {

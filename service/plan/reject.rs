@@ -73,7 +73,11 @@ pub fn reject_cable(cable: &Cable, by: &str, view: &View, now: Timestamp) -> Pla
     plan.netbox = Some(object);
     let memory = Memory {
         identity,
-        decision: cable.ours.decision.clone().unwrap_or_else(|| "reject".to_owned()),
+        decision: match cable.ours.decision.as_deref() {
+            Some("undo") => "ignore".to_owned(),
+            Some(decision) => decision.to_owned(),
+            None => "reject".to_owned(),
+        },
         until: cable.ours.snooze_until.clone(),
         by: by.to_owned(),
         at: now,
@@ -86,6 +90,23 @@ pub fn reject_cable(cable: &Cable, by: &str, view: &View, now: Timestamp) -> Pla
     ]);
     let step = Step::Delete { object, guard };
     plan.push(Phase::Uncable, Credential::Stager, step, format!("planned cable {}", cable.label));
+    plan
+}
+
+/// Plans the removal of a link that a person had approved and wants undone: the cable goes, and is not proposed again.
+pub fn undo_cable(cable: &Cable, by: &str, view: &View, now: Timestamp) -> Plan {
+    let mut plan = reject_cable(cable, by, view, now);
+    plan.cause = Cause::Rollback;
+    for planned in &mut plan.steps {
+        if let Step::Delete { guard, .. } = &mut planned.step {
+            *guard = Fields::from([
+                ("status".to_owned(), json!(cable.status)),
+                ("tags".to_owned(), json!([{ "slug": TAG }])),
+            ]);
+            planned.credential = Credential::Materializer;
+            planned.label = format!("cable {}", cable.label);
+        }
+    }
     plan
 }
 
@@ -120,6 +141,7 @@ fn remember(memory: &Memory, view: &View, plan: &mut Plan) {
                 "custom_fields".to_owned(),
                 json!({
                     "surveyor_identity": memory.identity,
+                    "surveyor_reason": format!("{verb} by {}", memory.by),
                     "surveyor_decision": memory.decision,
                     "surveyor_snooze_until": memory.until.as_ref().map_or(Value::Null, |until| json!(until)),
                 }),

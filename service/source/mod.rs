@@ -6,13 +6,18 @@
 //!
 //! A new source is one folder (`mod.rs` talks, `parse.rs` is pure) and three lines here.
 
+pub mod expand;
 #[cfg(test)]
 mod peer;
 pub mod proxmox;
 pub mod record;
 pub mod routeros;
 pub mod run;
+pub mod scan;
 pub mod snmp;
+mod unread;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -22,7 +27,9 @@ use crate::model::{Collection, SourceName};
 use crate::transport::SecretError;
 use crate::transport::http::ClientError;
 
+pub use expand::{Expansion, Inventory, KnownDevice, Listed, Outcome, expand};
 pub use run::{Limits, check_all, collect_all};
+pub use unread::Unread;
 
 /// A system that can be read for observations.
 #[async_trait]
@@ -36,6 +43,11 @@ pub trait Source: Send + Sync {
     /// Reads everything it knows now into `sink`. Push facts as soon as they are read, because what is in the sink is
     /// kept when the time runs out; push a gap for what failed.
     async fn collect(&self, sink: &mut Collection);
+
+    /// How long it takes at most where that follows from its configuration: a larger limit than the usual one.
+    fn longest(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// One thing that `doctor` tried.
@@ -69,6 +81,8 @@ pub enum SourceConfig {
     Proxmox(proxmox::Config),
     /// A switch, router or anything else with an SNMP agent.
     Snmp(snmp::Config),
+    /// Subnets whose addresses are asked for a sign of life.
+    Scan(scan::Config),
 }
 
 impl SourceConfig {
@@ -78,6 +92,7 @@ impl SourceConfig {
             Self::RouterOs(config) => &config.name,
             Self::Proxmox(config) => &config.name,
             Self::Snmp(config) => &config.name,
+            Self::Scan(config) => &config.name,
         }
     }
 
@@ -86,6 +101,7 @@ impl SourceConfig {
         match self {
             Self::RouterOs(config) => config.build(),
             Self::Proxmox(config) => config.build(),
+            Self::Scan(config) => config.build(),
             Self::Snmp(config) => {
                 let found = credentials.iter().find(|known| known.name == config.credentials);
                 let named = found.ok_or_else(|| SetupError::Credentials {
@@ -194,7 +210,7 @@ mod tests {
             "tls": "insecure",
         }))
         .unwrap();
-        let Err(error) = config.build() else { panic!("it was made") };
+        let Err(error) = config.build(&[]) else { panic!("it was made") };
         let text = format!("{:#}", anyhow::Error::from(error));
         assert!(text.starts_with("source `r`: secret file `/nonexistent/p` does not exist; hint:"), "{text}");
     }

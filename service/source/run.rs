@@ -82,6 +82,7 @@ async fn in_order<T: Send>(reading: Vec<BoxFuture<'_, T>>, concurrency: usize) -
 
 async fn collect_one(source: &dyn Source, now: Timestamp, limit: Duration) -> Collection {
     let mut sink = Collection::new(source.name().clone(), now);
+    let limit = source.longest().map_or(limit, |longest| longest.max(limit));
     let reading = AssertUnwindSafe(source.collect(&mut sink)).catch_unwind();
     match tokio::time::timeout(limit, reading).await {
         Ok(Ok(())) => {}

@@ -129,17 +129,20 @@ impl Service {
             }
         }
         if !approvals.write {
+            let push = if approvals.push == Push::Skip { Push::Skip } else { Push::DryRun };
+            let next = materialize::after(&plans.iter().collect::<Vec<_>>(), &view);
+            held.servers = self.push_names(&next, push).await;
             held.done.extend(plans.into_iter().map(|plan| Done {
                 plan,
                 done: 0,
                 failed: None,
                 unsettled: None,
             }));
-            let push = if approvals.push == Push::Skip { Push::Skip } else { Push::DryRun };
-            held.servers = self.push_names(&view, push).await;
             return Ok(deferred);
         }
-        let (ready, waiting) = self.settled(plans, &["stager", "materializer"]).await?;
+        // Only a look at everything shows that nothing more is wanted for an object without a plan.
+        let closing: &[&str] = if approvals.scope == Scope::All { &["materializer"] } else { &[] };
+        let (ready, waiting) = self.settled(plans, &["stager", "materializer"], closing).await?;
         held.waiting = waiting;
         self.run(ready, &view, approvals, held).await?;
         Ok(deferred)
@@ -156,7 +159,7 @@ impl Service {
         let executor = self.executor("apply");
         let mut execution = executor.begin(plans).await?;
         execution.advance(Phase::Attributes).await?;
-        if approvals.push == Push::Now && !self.servers.is_empty() {
+        if matches!(approvals.push, Push::Now | Push::Force) && !self.servers.is_empty() {
             let fresh = if execution.plans().is_empty() {
                 view.clone()
             } else {
@@ -164,7 +167,7 @@ impl Service {
                     .await
                     .context("cannot read addresses")?
             };
-            held.servers = self.push_names(&fresh, Push::Now).await;
+            held.servers = self.push_names(&fresh, approvals.push).await;
             let failed: Vec<String> = held
                 .servers
                 .iter()
@@ -253,7 +256,7 @@ impl Service {
                 }
                 ("undo", false) => plans.push(rollback(machine, view, now)),
                 (_, true) if approvals.suppose && !approvals.write => {
-                    plans.push(materialize(machine, &context))
+                    plans.push(materialize(machine, &context));
                 }
                 (_, true) if state == "rolled-back" => plans.push(again(machine, ours)),
                 (_, true) => {}
@@ -274,11 +277,19 @@ impl Service {
             self.push_cables(view, own, &mut plans, held).await?;
             plans.extend(reject::half_cables(view));
             plans.extend(self.snoozed(view, own).await?);
-        } else if let Scope::Only(objects) = &approvals.scope {
-            if objects.iter().any(|object| object.kind == ObjectKind::Cable) {
+        } else if let Scope::Only(objects) = &approvals.scope
+            && objects.iter().any(|object| object.kind == ObjectKind::Cable)
+        {
+            if approvals.undo {
+                let undone = view.cables.iter().filter(|cable| {
+                    let object = ObjectRef::new(ObjectKind::Cable, cable.id);
+                    objects.contains(&object) && cable.tags.contains(TAG) && cable.status == "connected"
+                });
+                plans.extend(undone.map(|cable| reject::undo_cable(cable, "surveyor rollback", view, now)));
+            } else {
                 self.push_cables(view, own, &mut plans, held).await?;
-                plans.retain(|plan| plan.netbox.is_some_and(|object| objects.contains(&object)));
             }
+            plans.retain(|plan| plan.netbox.is_some_and(|object| objects.contains(&object)));
         }
         Ok(plans)
     }
@@ -303,13 +314,23 @@ impl Service {
                         .push(format!("{object}: nobody but Surveyor itself set the decision")),
                 }
             }
+            if cable.status == "connected" && decision == "undo" {
+                match self.decided_by(object, "surveyor_decision", decision, own).await? {
+                    Some(by) => plans.push(reject::undo_cable(cable, &by, view, now)),
+                    None => {
+                        held.disregarded
+                            .push(format!("{object}: nobody but Surveyor itself set the decision"));
+                    }
+                }
+                continue;
+            }
             let state = cable.ours.state.as_deref().unwrap_or_default();
             if cable.status == "connected" && state != "applied" && !cable.a.is_empty() && !cable.b.is_empty()
             {
                 match self.decided_by(object, "status", "connected", own).await? {
                     Some(by) => plans.push(connected(object, &cable.ours, &cable.label, &by, now)),
                     None => {
-                        held.disregarded.push(format!("{object}: nobody but Surveyor itself connected it"))
+                        held.disregarded.push(format!("{object}: nobody but Surveyor itself connected it"));
                     }
                 }
             }

@@ -7,6 +7,7 @@ mod changes;
 mod discovery;
 mod names;
 mod serve;
+mod sources;
 mod staging;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,7 @@ pub use discovery::{correlate, devices, known, uplinks};
 pub(crate) use names::chain;
 pub use names::{Push, Server};
 pub use serve::{Schedule, serve};
+pub use sources::{Entries, Readable};
 pub use staging::{StageMode, Staged};
 
 /// What the worker is told by the configuration.
@@ -109,7 +111,18 @@ impl Service {
         mode: StageMode,
     ) -> anyhow::Result<Staged> {
         let _claim = self.store.claim_writing().await.context("cannot get the right to write")?;
-        self.stage(collections, mode).await
+        let run = self.run_name("stage");
+        self.store.run_begin(&run, "stage", self.now()).await.context("cannot note the run")?;
+        let staged = self.stage(collections, mode).await?;
+        let summary = serde_json::json!({
+            "candidates": staged.discovery.candidates.len(),
+            "plans": staged.done.len(),
+            "failed": staged.done.iter().filter(|done| done.failed.is_some()).count(),
+            "gaps": staged.discovery.gaps.len(),
+            "writes": staged.writes,
+        });
+        self.store.run_end(&run, &summary.to_string(), self.now()).await.context("cannot note the run")?;
+        Ok(staged)
     }
 
     /// [`Self::approve`], while nothing else writes.
@@ -179,11 +192,14 @@ impl Service {
         &self,
         plans: Vec<Plan>,
         credentials: &[&str],
+        closing: &[&str],
     ) -> anyhow::Result<(Vec<Plan>, Vec<(Plan, String, Timestamp)>)> {
         let unsettled = self.store.unsettled(None).await.context("cannot read receipts")?;
         let credentials: BTreeSet<&str> = credentials.iter().copied().collect();
         let now = self.now();
-        let settled = settle::settle(plans, &unsettled, &credentials, self.settings.settle_after_ms, now);
+        let closing: BTreeSet<&str> = closing.iter().copied().collect();
+        let sent = settle::Sent { rows: &unsettled, credentials: &credentials, closing: &closing };
+        let settled = settle::settle(plans, &sent, self.settings.settle_after_ms, now);
         self.store.settle(&settled.settlements, now).await.context("cannot commit receipts")?;
         Ok((settled.ready, settled.waiting))
     }

@@ -35,6 +35,9 @@ pub enum Push {
     DryRun,
     /// Make it so.
     Now,
+    /// Make it so, however much is withdrawn.
+    Force,
+
     /// `--skip-dns`.
     Skip,
 }
@@ -108,6 +111,11 @@ impl Service {
             if push == Push::DryRun {
                 return report;
             }
+            if let Some(reason) = too_much(&change).filter(|_| push != Push::Force) {
+                report.error = Some(reason);
+                return report;
+            }
+
             match server.replace(&change).await {
                 Ok(replaced) => {
                     report.pushed = true;
@@ -124,6 +132,20 @@ impl Service {
         }
         report
     }
+}
+
+/// Fewer withdrawn records than this are never too many.
+const FEW: usize = 40;
+
+/// A token that lost a permission sees an empty NetBox: that must not empty a DNS server.
+fn too_much(change: &ReplaceFile) -> Option<String> {
+    let withdrawn = change.changes.iter().filter(|line| line.starts_with("- ")).count();
+    let kept = change.content.lines().filter(|line| line.trim_start().starts_with("local-data")).count();
+    (withdrawn >= FEW && withdrawn > kept).then(|| {
+        format!(
+            "refused: {withdrawn} records would be withdrawn and {kept} kept, which looks like a mistake (hint: look at them with `surveyor apply --dry-run`; if they are to go, `surveyor apply --withdraw-many`)"
+        )
+    })
 }
 
 fn plan_hash(change: &ReplaceFile) -> String {

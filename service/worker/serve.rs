@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 use super::approval::{Approvals, Held, Scope};
 use super::changes::{self, Cursor};
 use super::names::Push;
-use super::{Service, StageMode, Staged};
-use crate::source::{Limits, Source, collect_all};
+use super::{Entries, Service, StageMode, Staged};
+use crate::model::Collection;
+use crate::source::{Limits, collect_all};
 
 /// Webhooks of one bulk edit arrive over some moments; one run takes them all.
 const DEBOUNCE: Duration = Duration::from_millis(200);
@@ -39,7 +40,7 @@ pub struct Schedule {
 /// Runs until cancelled. Errors are logged and the next round tries again.
 pub async fn serve(
     service: Arc<Service>,
-    sources: Vec<Box<dyn Source>>,
+    entries: Entries,
     limits: Limits,
     schedule: Schedule,
     wake: Arc<Notify>,
@@ -47,7 +48,7 @@ pub async fn serve(
 ) {
     let approving = approve_loop(Arc::clone(&service), schedule, wake, stop.clone());
     let discovering = async {
-        let Some(every) = schedule.discover.filter(|_| !sources.is_empty()) else { return };
+        let Some(every) = schedule.discover.filter(|_| !entries.is_empty()) else { return };
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -57,7 +58,7 @@ pub async fn serve(
             }
             let collections = tokio::select! {
                 () = stop.cancelled() => return,
-                collections = collect_all(&sources, service.now(), limits) => collections,
+                collections = read(&service, &entries, limits) => collections,
             };
             for collection in &collections {
                 let error = collection.gaps.first().map(|gap| gap.reason.as_str());
@@ -72,6 +73,16 @@ pub async fn serve(
         }
     };
     tokio::join!(approving, discovering);
+}
+
+/// Reads everything there is now: devices that NetBox has got since the last time are sources this time.
+async fn read(service: &Service, entries: &Entries, limits: Limits) -> Vec<Collection> {
+    let expanded = entries.expanded(Ok(&service.clients.stager)).await;
+    let readable = entries.build(&expanded, &[]);
+    for fault in &readable.faults {
+        tracing::error!(error = fault, "a source cannot be read");
+    }
+    collect_all(&readable.sources, service.now(), limits).await
 }
 
 async fn approve_loop(service: Arc<Service>, schedule: Schedule, wake: Arc<Notify>, stop: CancellationToken) {
@@ -91,7 +102,7 @@ async fn approve_loop(service: Arc<Service>, schedule: Schedule, wake: Arc<Notif
             Ok(()) if is_full => last_full = Some(Instant::now()),
             Ok(()) => {}
             Err(error) => {
-                tracing::error!(error = format!("{error:#}"), "approval run failed; it is tried again")
+                tracing::error!(error = format!("{error:#}"), "approval run failed; it is tried again");
             }
         }
     }
@@ -150,22 +161,23 @@ fn log_staged(staged: &Staged) {
 fn log_held(held: &Held) {
     for done in &held.done {
         let reasons: Vec<&str> = done.plan.refused.iter().map(|refusal| refusal.reason.as_str()).collect();
-        match &done.failed {
-            Some(error) => tracing::warn!(
+        if let Some(error) = &done.failed {
+            tracing::warn!(
                 plan.object = done.plan.object,
                 plan.title = done.plan.title,
                 error,
                 "plan failed"
-            ),
-            None => tracing::info!(
-                plan.object = done.plan.object,
-                plan.title = done.plan.title,
-                plan.cause = ?done.plan.cause,
-                steps = done.done,
-                refused = reasons.join("; "),
-                "plan done"
-            ),
+            );
+            continue;
         }
+        tracing::info!(
+            plan.object = done.plan.object,
+            plan.title = done.plan.title,
+            plan.cause = ?done.plan.cause,
+            steps = done.done,
+            refused = reasons.join("; "),
+            "plan done"
+        );
     }
     for server in &held.servers {
         match &server.error {

@@ -92,7 +92,7 @@ impl Service {
             staged.done =
                 plans.into_iter().map(|plan| Done { plan, done: 0, failed: None, unsettled: None }).collect();
         } else {
-            let (ready, waiting) = self.settled(plans, &["stager"]).await?;
+            let (ready, waiting) = self.settled(plans, &["stager"], &["stager"]).await?;
             staged.waiting = waiting;
             staged.done = self.execute("stage", ready).await?;
         }

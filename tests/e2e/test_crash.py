@@ -69,9 +69,8 @@ def keep(lab, scene, template):
 
 @pytest.fixture(scope="module")
 def scene(start):
-    """A NetBox behind a proxy, the network recorded."""
+    """A NetBox behind a proxy."""
     scene = start("e2e-documented")
-    scene.surveyor.run("discover", "--record", str(scene.folder / "recording"), code=EITHER)
     one_host(scene.surveyor.config)
     with crash.front(scene) as proxy:
         scene.proxy = proxy
@@ -83,7 +82,7 @@ def scene(start):
 def staging(lab, scene):
     """Staging one host."""
     (scene.folder / "e2e-documented").mkdir()
-    command = ("stage", "--replay", str(scene.folder / "recording"))
+    command = ("stage", "--replay", str(scene.recording))
     trial = Trial(lab, scene, scene.proxy, "e2e-documented", command)
     assert [row["name"] for row in scene.admin.all("dcim/devices/", tag="surveyor")] == [HOST]
     return trial

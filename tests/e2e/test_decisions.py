@@ -47,7 +47,7 @@ def test_rejected_ignored_and_deleted_hosts_stay_away(scene):
     days = (datetime.date.fromisoformat(until) - datetime.datetime.now(datetime.UTC).date()).days
     assert days in (6, 7), "a deleted candidate is snoozed for a week"
     before = scene.world()
-    outcome = scene.surveyor.run("stage", code=EITHER)
+    outcome = scene.stage()
     assert outcome.says("0 writes"), outcome
     assert scene.changes(before) == {}
     listed = scene.surveyor.run("ignored", "--json").json
@@ -55,7 +55,7 @@ def test_rejected_ignored_and_deleted_hosts_stay_away(scene):
     # Deleting the tombstone by hand brings one back, `forget` another; the rest stays away.
     scene.reviewer.delete(f"dcim/mac-addresses/{tombstones(scene, mac['ws-ben'])[0]['id']}/")
     scene.surveyor.run("forget", mac["dns1"])
-    scene.surveyor.run("stage", code=EITHER)
+    scene.stage()
     assert [name for name in mac if staged(scene, name)] == ["ws-ben", "dns1"]
     # Back is back: it can be approved like any other.
     scene.approve("ws-ben")
@@ -68,7 +68,7 @@ def test_a_lost_database_loses_no_decision(scene, tmp_path):
     scene.surveyor.run("apply", code=EITHER)
     other = scene.surveyor.beside(tmp_path / "new")
     before = scene.world()
-    outcome = other.run("stage", code=EITHER)
+    outcome = other.run("stage", "--replay", str(scene.recording))
     assert not staged(scene, "laptop-7q2m")
     assert outcome.says("0 writes"), outcome
     assert scene.changes(before) == {}
@@ -87,7 +87,7 @@ def test_what_a_person_corrected_wins(scene):
         },
     )
     before = scene.world()
-    scene.surveyor.run("stage", code=EITHER)
+    scene.stage()
     assert scene.changes(before) == {}
     scene.approve("esp-kitchen")
     scene.surveyor.run("apply", "esp-kitchen")
@@ -118,7 +118,7 @@ def test_out_of_service_means_out_of_dns_and_nothing_else(scene, status):
     scene.approve(name)
     scene.surveyor.run("apply", name)
     applied.check(scene, name)
-    path, row = scene.admin.ours(name)
+    path, _ = scene.admin.ours(name)
     before = scene.world()
     scene.reviewer.change(path, status=status)
     scene.surveyor.run("apply", code=EITHER)
@@ -130,7 +130,7 @@ def test_out_of_service_means_out_of_dns_and_nothing_else(scene, status):
     # Back in service, back in DNS.
     scene.reviewer.change(path, status="active")
     scene.surveyor.run("apply", code=EITHER)
-    assert scene.resolver.ask(f"{name}.hq.example") == [row["primary_ip4"]["address"].split("/")[0]]
+    applied.check_dns(scene, name)
 
 
 def test_deleting_an_approved_device_leaves_nothing_behind(scene):

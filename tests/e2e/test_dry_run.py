@@ -66,13 +66,14 @@ def untouched(scene, command, *arguments):
 
 
 def test_stage(scene):
-    told = untouched(scene, "stage", "--dry-run", "--json")
+    replay = ("--replay", str(scene.recording))
+    told = untouched(scene, "stage", "--dry-run", "--json", *replay)
     assert steps(told)
     last = scene.last_change()
-    done = scene.surveyor.run("stage", "--json", code=EITHER)
+    done = scene.stage("--json")
     assert steps(done) == steps(told)
     assert logged(scene, last) == created(told)
-    assert steps(untouched(scene, "stage", "--dry-run", "--json")) == []
+    assert steps(untouched(scene, "stage", "--dry-run", "--json", *replay)) == []
 
 
 def test_apply_and_the_hash(scene):

@@ -21,7 +21,7 @@ def scene(start):
 
 
 def test_the_switches_are_proposed_with_their_ports(scene):
-    scene.surveyor.run("stage", code=(DONE, INCOMPLETE))
+    scene.stage(code=(DONE, INCOMPLETE))
     found = {row["name"] for row in scene.admin.all("dcim/devices/", status="staged")}
     assert found >= NETWORK
     assert "ws-anna" in found
@@ -29,7 +29,7 @@ def test_the_switches_are_proposed_with_their_ports(scene):
     ports = {row["name"] for row in scene.admin.all("dcim/interfaces/", device="sw2")}
     assert {"1", "2", "24"} <= ports
     assert scene.admin.none("ipam/ip-addresses/")
-    again = scene.surveyor.run("stage", code=(DONE, INCOMPLETE))
+    again = scene.stage(code=(DONE, INCOMPLETE))
     assert again.says("0 writes"), again
 
 
@@ -64,6 +64,6 @@ def test_the_switch_is_approved_and_its_hosts_get_their_cables(scene):
 def test_then_the_links_between_approved_switches_are_proposed(scene):
     scene.approve("sw1", "router1")
     scene.surveyor.run("apply", code=(DONE, INCOMPLETE))
-    scene.surveyor.run("stage", code=(DONE, INCOMPLETE))
+    scene.stage(code=(DONE, INCOMPLETE))
     cables = [row for row in scene.admin.all("dcim/cables/") if choice(row["status"]) == "planned"]
     assert len(cables) == len(truth.links())

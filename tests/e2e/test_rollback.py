@@ -57,7 +57,7 @@ def test_the_sweep_does_not_apply_it_again(scene):
         eventually(applied.is_applied(scene, "nas1"), timeout=60)
         never(lambda: applied.state(scene, "ws-anna") != "rolled-back", during=3)
     scene.surveyor.run("apply", code=EITHER)
-    scene.surveyor.run("stage", code=EITHER)
+    scene.stage()
     for name in ("ws-anna", "web"):
         applied.check_absent(scene, name)
     changes = scene.admin.all("core/object-changes/", id__gt=last)

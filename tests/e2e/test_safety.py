@@ -141,8 +141,8 @@ def test_hostile_names_are_text(scene, approved):
     scene.surveyor.run("apply", code=EITHER)
     for host in hosts:
         assert applied.state(scene, host["name"]) == "applied", host
-        [name] = scene.resolver.reverse(host["addresses"][0])
-        assert name == f"{host['name']}.hq.example"
+        wanted = ["trailing.hq.example"] if host["name"] == "trailing" else []
+        assert scene.resolver.reverse(host["addresses"][0]) == wanted
     text = scene.resolver.include.read_text(encoding="ascii")
     for line in text.splitlines():
         assert (

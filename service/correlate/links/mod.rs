@@ -11,8 +11,8 @@ use super::inventory::{DeviceId, Inventory};
 use super::neighbors::Heard;
 use crate::model::{Conflict, Link, LinkEnd};
 
-/// Evidence that more than two ports share the segment, or that addresses lie in between: a link, but no single cable.
-pub const SHARED_SEGMENT: &str = "shared-segment";
+/// Evidence word of links that are no single cable.
+pub(super) const SHARED_SEGMENT: &str = crate::model::candidate::SHARED_SEGMENT;
 
 /// One end while links are worked out.
 pub(super) type End = (DeviceId, String);

@@ -34,6 +34,7 @@ pub enum ViewError {
 /// Reads everything but interfaces; those of interest are known only after matching ([`read_interfaces`]).
 pub async fn read(client: &Client, wishes: &Wishes) -> Result<View, ViewError> {
     let mut view = View::default();
+    view.features.inline_mac = has_inline_mac(&client.status().await?);
     view.defaults = defaults::read(client, wishes).await?;
     let thin = [("fields", "id,name,status,site,serial,primary_ip4,primary_ip6")];
     let ours =
@@ -118,4 +119,24 @@ pub async fn read_addresses(client: &Client, mut view: View) -> Result<View, Vie
     let rows = client.list(ObjectKind::IpAddress, &query).await?;
     view.addresses = rows.iter().filter_map(rows::address).collect();
     Ok(view.indexed())
+}
+
+/// `mac_address` can be written with an interface since 4.7; before, such a write was dropped in silence (4.2 to 4.6).
+fn has_inline_mac(version: &str) -> bool {
+    let mut numbers = version.split(['.', '-']).map(|part| part.parse::<u32>().unwrap_or_default());
+    (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()) >= (4, 7)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_inline_mac;
+
+    #[test]
+    fn versions() {
+        for (version, expected) in
+            [("4.7.3", true), ("4.10.0", true), ("5.0.0-beta1", true), ("4.6.8", false), ("", false)]
+        {
+            assert_eq!(has_inline_mac(version), expected, "{version}");
+        }
+    }
 }

@@ -26,8 +26,8 @@ pub(super) fn plan(
     ledger: &mut Ledger,
     plan: &mut Plan,
     context: &Context<'_>,
-) -> Vec<Wanted> {
-    let mut wanted = Vec::new();
+    wanted: &mut Vec<Wanted>,
+) {
     for (address, given) in &nic.addresses {
         // The name is published for the primary address of each family: the first one.
         let is_first = !wanted.iter().any(|known: &Wanted| known.address.is_ipv4() == address.is_ipv4())
@@ -56,7 +56,6 @@ pub(super) fn plan(
             wanted.push(Wanted { address: *address, target });
         }
     }
-    wanted
 }
 
 #[expect(clippy::too_many_arguments, reason = "all of it decides the one step")]

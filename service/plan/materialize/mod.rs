@@ -50,7 +50,7 @@ pub fn materialize(machine: &Machine, context: &Context<'_>) -> Plan {
     let mut emptied: BTreeMap<ObjectRef, Fields> = BTreeMap::new();
     let mut wants = Vec::new();
     for nic in &nics {
-        wants.extend(address::plan(machine, nic, dns_name.name.as_deref(), &mut ledger, &mut plan, context));
+        address::plan(machine, nic, dns_name.name.as_deref(), &mut ledger, &mut plan, context, &mut wants);
         if !nic.addresses.is_empty() && !dns_name.is_refused {
             empty(&mut emptied, nic.proposed_on, "addresses", nic.addresses_text.as_deref());
         }
@@ -183,6 +183,49 @@ pub fn desired_names(view: &View, ttl: u32) -> Vec<DesiredAddress> {
             Some(DesiredAddress { address: address.address.addr(), dns_name, ttl })
         })
         .collect()
+}
+
+/// The addresses as they will be once these plans are done: for a dry run, which has to show the same DNS changes.
+pub fn after(plans: &[&Plan], view: &View) -> View {
+    let mut next = view.clone();
+    for plan in plans {
+        for planned in &plan.steps {
+            match &planned.step {
+                Step::Create { kind: ObjectKind::IpAddress, fields, .. } => {
+                    let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
+                    if let Ok(address) = text("address").parse() {
+                        next.addresses.push(super::view::Address {
+                            id: 0,
+                            address,
+                            vrf: None,
+                            status: text("status").to_owned(),
+                            assigned: None,
+                            machine: plan.netbox,
+                            assigned_to: None,
+                            dns_name: text("dns_name").to_owned(),
+                            tags: [TAG.to_owned()].into(),
+                        });
+                    }
+                }
+                Step::Change { kind: ObjectKind::IpAddress, target: Target::Id(id), after, .. } => {
+                    for address in next.addresses.iter_mut().filter(|address| address.id == *id) {
+                        if let Some(name) = after.get("dns_name").and_then(Value::as_str) {
+                            name.clone_into(&mut address.dns_name);
+                        }
+                        if let Some(assigned) = after.get("assigned_object_id") {
+                            address.machine = plan.netbox.filter(|_| !assigned.is_null());
+                            address.tags.insert(TAG.to_owned());
+                        }
+                    }
+                }
+                Step::Delete { object, .. } if object.kind == ObjectKind::IpAddress => {
+                    next.addresses.retain(|address| address.id != object.id);
+                }
+                _ => {}
+            }
+        }
+    }
+    next.indexed()
 }
 
 /// What approval changes on objects that were there before is written down before it is changed: a crash in between must not

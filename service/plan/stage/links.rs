@@ -6,7 +6,9 @@ use serde_json::json;
 
 use super::create::interface_key;
 use super::{Context, Devices, Staging};
-use crate::model::{Candidate, Discovery, Link, LinkEnd, ObjectKind, ObjectRef};
+use crate::model::candidate::SHARED_SEGMENT;
+
+use crate::model::{Candidate, Class, Discovery, Link, LinkEnd, ObjectKind, ObjectRef};
 use crate::plan::view::{TAG, takes_cable};
 use crate::plan::{Cause, Credential, Fields, Key, Phase, Plan, Step, Target};
 
@@ -54,12 +56,19 @@ pub(super) fn stage(discovery: &Discovery, devices: &Devices, context: &Context<
         if documented(&a, &b, context) {
             continue;
         }
+        if [&link.a, &link.b].iter().any(|end| is_host_port(end, discovery)) {
+            continue;
+        }
         let remembered = context.view.tombstones.iter().any(|tombstone| {
             tombstone.identity.as_deref() == Some(identity.as_str())
                 && tombstone.until.as_deref().is_none_or(|until| until > today.as_str())
         });
         let reason = if remembered {
             Some("a person rejected this cable".to_owned())
+        } else if link.evidence.iter().any(|evidence| evidence == SHARED_SEGMENT) {
+            Some("something unmanaged lies between the two: no single cable".to_owned())
+        } else if link.confidence < context.policy.cable_threshold {
+            Some(format!("confidence {} is below `stage.cable_threshold`", link.confidence))
         } else if context.policy.links == LinkPolicy::Journal {
             Some("`stage.links` is `journal`".to_owned())
         } else {
@@ -141,6 +150,19 @@ fn end(
             Ok(End { target: Target::New(interface_key(ObjectKind::Interface, &identity, &end.port)), label })
         }
     }
+}
+
+/// Whether the end is a network card of a hypervisor node that is proposed with its own cable: not a second one.
+fn is_host_port(end: &LinkEnd, discovery: &Discovery) -> bool {
+    discovery
+        .candidates
+        .iter()
+        .filter(|candidate| {
+            candidate.device.as_deref() == Some(&end.switch) && candidate.class != Class::Network
+        })
+        .flat_map(|candidate| &candidate.interfaces)
+        .filter(|interface| interface.name.as_deref() == Some(&end.port))
+        .any(|interface| interface.attachment.as_ref().is_some_and(|attachment| attachment.exclusive))
 }
 
 /// Whether NetBox has exactly this cable (or our proposal of it) already.

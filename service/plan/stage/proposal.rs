@@ -97,7 +97,7 @@ fn places(candidate: &Candidate) -> String {
         .interfaces
         .iter()
         .filter_map(|interface| interface.attachment.as_ref())
-        .map(place)
+        .map(|attachment| place(attachment, candidate))
         .collect();
     places.dedup();
     if places.is_empty() {
@@ -114,10 +114,13 @@ fn places(candidate: &Candidate) -> String {
     format!("{}{more}", places.join("; "))
 }
 
-fn place(attachment: &Attachment) -> String {
+fn place(attachment: &Attachment, candidate: &Candidate) -> String {
     let mut text = format!("{} {}", safe(&attachment.switch), safe(&attachment.port));
     if let Some(vlan) = attachment.vlan {
         text = format!("{text}, VLAN {vlan}");
+    }
+    if let (CandidateKind::VirtualMachine, Some(node)) = (candidate.kind, &candidate.node) {
+        return format!("{text}, through its node {}", safe(node));
     }
     if !attachment.competing.is_empty() {
         let ports: Vec<String> = attachment

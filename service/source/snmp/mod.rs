@@ -10,6 +10,10 @@ mod talk;
 mod walk;
 
 #[cfg(test)]
+mod live;
+#[cfg(test)]
+mod live_faults;
+#[cfg(test)]
 mod recording;
 #[cfg(test)]
 mod tests;
@@ -30,15 +34,24 @@ use talk::Limits;
 
 pub use credentials::{AuthProtocol, Credentials, CredentialsError, PrivProtocol, Version};
 
-/// A `[[source]]` of type `snmp`: one device. Its name is the name of the source.
+/// A `[[source]]` of type `snmp`: one device, whose name is the name of the source, or all that NetBox finds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Name of the source, and of the device in what it reports.
     #[schemars(with = "String")]
     pub name: SourceName,
-    /// `host` or `host:port`; the port is 161 if absent.
-    pub address: String,
+    /// `host` or `host:port`; the port is 161 if absent. This or `from_netbox`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Devices of NetBox, as a filter of its device list: `role=access-switch&status=active`. Each is a source of its own,
+    /// named like the device and read at its primary address, else at its out-of-band address. This or `address`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_netbox: Option<String>,
+    /// Port of the devices that `from_netbox` finds; 161 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub port: Option<u16>,
     /// Name of the `[[credentials]]` entry.
     pub credentials: String,
     /// How long to wait for each try of a request.
@@ -118,8 +131,9 @@ impl Config {
     pub fn build(self, credentials: &Credentials) -> Result<Box<dyn Source>, ConfigError> {
         let name = self.name.clone();
         let range = |key, range| ConfigError::Range { source_name: name.clone(), key, range };
-        if talk::split_host_port(&self.address).is_none() {
-            return Err(ConfigError::Address { source_name: name, address: self.address });
+        let address = self.address.unwrap_or_default();
+        if talk::split_host_port(&address).is_none() {
+            return Err(ConfigError::Address { source_name: name, address });
         }
         if !(1..=60).contains(&self.timeout_seconds) {
             return Err(range("timeout_seconds", "1 to 60"));
@@ -142,7 +156,7 @@ impl Config {
             max_repetitions: self.max_repetitions,
             max_rows: self.max_rows,
         };
-        Ok(Box::new(Snmp { name, target: self.address, access, limits }))
+        Ok(Box::new(Snmp { name, target: address, access, limits }))
     }
 }
 

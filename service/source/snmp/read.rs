@@ -334,28 +334,29 @@ impl Conversation<'_> {
         let mut last = Error::Unresolved(self.reading.target.to_owned());
         for address in resolve(self.reading.target).await? {
             let mut session = Session::open(address, &self.reading.access.for_vlan(vlan), limits).await?;
-            let mut walk = Walk::default();
-            for column in [Column::FdbPort, Column::FdbStatus, Column::BasePortIfIndex] {
-                let mut rows = Vec::new();
-                match session.column(column, &mut rows).await {
-                    Ok(()) => walk.extend(column, rows, true),
-                    Err(error) => {
-                        last = error;
-                        break;
-                    }
-                }
-                if column == Column::FdbPort && walk.rows(column).is_empty() {
-                    return Ok(walk);
-                }
-                if column == Column::BasePortIfIndex {
-                    return Ok(walk);
-                }
+            match self.bridge(&mut session).await {
+                Ok(walk) => return Ok(walk),
+                Err(error) => last = error,
             }
             if !last.is_lost() {
                 break;
             }
         }
         Err(last)
+    }
+
+    /// The bridge tables of one context.
+    async fn bridge(&self, session: &mut Session) -> Result<Walk, Error> {
+        let mut walk = Walk::default();
+        // Asked with the simplest request first: a context that is not there answers nothing at all.
+        if session.has_rows(Column::FdbPort).await? {
+            for column in [Column::FdbPort, Column::FdbStatus, Column::BasePortIfIndex] {
+                let mut rows = Vec::new();
+                session.column(column, &mut rows).await?;
+                walk.extend(column, rows, true);
+            }
+        }
+        Ok(walk)
     }
 
     /// Reads the first column and, if it has rows, the others.

@@ -52,7 +52,8 @@ fn snmprec(text: &str) -> Vec<(Vec<u32>, Value)> {
             let tag_number = tag.trim_end_matches(|c: char| !c.is_ascii_digit());
             let value = match (tag_number, tag.ends_with('x')) {
                 ("4" | "68", true) => Value::Bytes(hex::decode(value.trim()).ok()?),
-                ("4" | "68", false) => Value::Bytes(value.as_bytes().to_vec()),
+                // snmpsim drops blanks at the end of a line, and so it serves them.
+                ("4" | "68", false) => Value::Bytes(value.trim_end().as_bytes().to_vec()),
                 ("6", _) => Value::Oid(oid(value)?),
                 ("64", true) => Value::Address(<[u8; 4]>::try_from(hex::decode(value).ok()?).ok()?.into()),
                 ("64", false) => Value::Address(value.trim().parse().ok()?),
@@ -119,4 +120,24 @@ fn string(text: &str) -> Vec<u8> {
         Some(octets) if octets.len() == 6 => octets,
         _ => text.as_bytes().to_vec(),
     }
+}
+
+/// Any recording as `.snmprec`, sorted as snmpsim wants it: for serving net-snmp's text.
+pub(crate) fn to_snmprec(path: &Path) -> Vec<u8> {
+    let text = String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
+    let rows: BTreeMap<Vec<u32>, Value> = snmpwalk(&text).into_iter().collect();
+    let dotted = |oid: &[u32]| oid.iter().map(u32::to_string).collect::<Vec<_>>().join(".");
+    let mut out = String::new();
+    for (oid, value) in rows {
+        let (tag, shown) = match value {
+            // Gauge32 and TimeTicks are numbers like any other to the reader; INTEGER does not hold them all.
+            Value::Number(number) if i32::try_from(number).is_ok() => ("2", number.to_string()),
+            Value::Number(number) => ("70", number.to_string()),
+            Value::Bytes(bytes) => ("4x", hex::encode(bytes)),
+            Value::Oid(value) => ("6", dotted(&value)),
+            Value::Address(address) => ("64", address.to_string()),
+        };
+        out.extend([dotted(&oid).as_str(), "|", tag, "|", shown.as_str(), "\n"]);
+    }
+    out.into_bytes()
 }

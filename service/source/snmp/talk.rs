@@ -88,9 +88,15 @@ impl Session {
             .build()
             .await
             .map_err(failed)?;
-        let mut builder = ClientBuilder::new(auth(access)?).request_timeout(limits.timeout).retry(
-            Retry::fixed(limits.retries, Duration::ZERO).map_err(|e| Error::Malformed(e.to_string()))?,
-        );
+        // Agents report an unknown user, a wrong password and (against RFC 3414 3.2 step 7a) a wrong clock without
+        // authentication. Not to listen would turn each of them into silence. Only reports are taken so, never rows: who
+        // can forge them can also drop our packets.
+        let mut builder = ClientBuilder::new(auth(access)?)
+            .allow_unauthenticated_v3_time_correction(true)
+            .request_timeout(limits.timeout)
+            .retry(
+                Retry::fixed(limits.retries, Duration::ZERO).map_err(|e| Error::Malformed(e.to_string()))?,
+            );
         if uses_des(access) {
             // DES salts need a boot counter kept on disk to be unique for ever; who permits DES permits less.
             let state = DesSaltState::install(|_| Ok::<(), std::convert::Infallible>(()));

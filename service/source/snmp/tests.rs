@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
+use super::column::Column;
 use super::parse::Device;
 use super::recording;
 use super::walk::Walk;
@@ -83,9 +84,10 @@ fn recordings() -> Option<Vec<PathBuf>> {
     Some(files)
 }
 
+/// What is known to be right; null for a recording nobody has looked at, which must at least read without a gap.
 fn expectation(path: &Path) -> Json {
-    let text = std::fs::read_to_string(path.with_extension("expected.json")).unwrap();
-    serde_json::from_str(&text).unwrap()
+    std::fs::read_to_string(path.with_extension("expected.json"))
+        .map_or(Json::Null, |text| serde_json::from_str(&text).unwrap())
 }
 
 fn stem(path: &Path) -> &str {
@@ -105,7 +107,8 @@ fn recorded_devices_read_as_an_independent_reader_reads_them() {
     );
     for path in files {
         let derived = &expectation(&path)["derived"];
-        let sink = parse(&recording::read(&path), "sw1");
+        let walk = recording::read(&path);
+        let sink = parse(&walk, "sw1");
         let vlans: BTreeSet<_> = sink.fdb.rows().filter_map(|(_, _, vlan)| vlan).collect();
         let unresolved = sink.fdb.ports().iter().filter(|port| port.port.is_err()).count();
         let lldp = heard(&sink, NeighborProtocol::Lldp);
@@ -125,13 +128,19 @@ fn recorded_devices_read_as_an_independent_reader_reads_them() {
         );
 
         assert!(sink.gaps.is_empty(), "{path:?}: {:?}", sink.gaps);
-        assert_eq!(interfaces(&sink).len(), derived["interfaces"].as_u64().unwrap() as usize, "{path:?}");
+        if derived.is_null() {
+            continue;
+        }
+        let described = walk.rows(Column::IfDescr).len();
+        assert_eq!(described as u64, derived["interfaces"].as_u64().unwrap(), "{path:?}");
+        assert!(interfaces(&sink).len() >= described, "{path:?}");
         let mut expected = expected_placement(derived);
         if stem(&path) == "jetstream_sg2218p" {
             // The plain reader does not know the vendor's offset: its port numbers are in the interface names.
             expected = placement(&sink);
-            let on_18 =
-                expected.keys().filter(|(_, port)| port.as_deref() == Some("gigabitEthernet 1/0/18")).count();
+            let is_18 = |port: &Option<String>| port.as_deref() == Some("gigabitEthernet 1/0/18");
+            let on_18: usize =
+                expected.iter().filter(|((_, port), _)| is_18(port)).map(|(_, rows)| rows).sum();
             assert_eq!((sink.fdb.len(), ports.len(), unresolved, on_18), (66, 15, 0, 50));
         }
         assert_eq!(placement(&sink), expected, "{path:?}");
@@ -247,7 +256,7 @@ fn topology(name: &str) -> Option<(BTreeMap<String, Collection>, Json, Json)> {
         }
         match stem(&path).rsplit_once('@') {
             Some((device, vlan)) => {
-                contexts.push((device.to_owned(), vlan.parse().unwrap(), recording::read(&path)))
+                contexts.push((device.to_owned(), vlan.parse().unwrap(), recording::read(&path)));
             }
             None => {
                 walks.insert(stem(&path).to_owned(), recording::read(&path));

@@ -20,13 +20,13 @@ pub(crate) struct Row {
 /// A value, reduced to what the columns read here can hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Value {
-    /// INTEGER, Gauge32, Counter32, Counter64, TimeTicks.
+    /// INTEGER, Gauge32, Counter32, Counter64, `TimeTicks`.
     Number(i64),
     /// OCTET STRING.
     Bytes(Vec<u8>),
     /// OBJECT IDENTIFIER.
     Oid(Vec<u32>),
-    /// IpAddress.
+    /// `IpAddress`.
     Address(Ipv4Addr),
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct Walk {
     columns: BTreeMap<Column, Vec<Row>>,
     incomplete: BTreeSet<Column>,
     /// Bridge tables read per VLAN (Cisco): `community@VLAN` or the context `vlan-N`.
-    pub(crate) vlans: BTreeMap<u16, Walk>,
+    pub(crate) vlans: BTreeMap<u16, Self>,
 }
 
 impl Walk {

@@ -83,7 +83,7 @@ def configuration(info, url, folder, state):
             "public_url": f"http://127.0.0.1:{WEBHOOK_PORT}/webhooks/netbox",
             "secret_file": str(state / "webhook-secret"),
         },
-        "serve": {"sweep_seconds": SWEEP_SECONDS},
+        "serve": {"sweep_seconds": SWEEP_SECONDS, "discover_minutes": 0},
         "defaults": {"site": "hq"},
         "credentials": [
             {"name": f"snmp-{name}", "community_file": secret(folder, f"community-{name}", name)}

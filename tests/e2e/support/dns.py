@@ -49,8 +49,9 @@ class Resolver:
         return sorted(line.strip() for line in lines if "local-data" in line)
 
     def files(self):
-        """The include folder: name to content. Nothing but Surveyor's own file may ever change or stay."""
-        return {path.name: path.read_bytes() for path in sorted(self.folder.iterdir())}
+        """The include folder: name to content. Locks, which Unbound does not include, are nothing."""
+        kept = (path for path in sorted(self.folder.iterdir()) if path.suffix != ".lock")
+        return {path.name: path.read_bytes() for path in kept}
 
     def reset(self):
         """As it was before Surveyor came."""

@@ -1,62 +1,72 @@
 """All that matters in a NetBox, without ids and times, for comparing before and after."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from .netbox import choice, slugs
 
 # Ids, times and what follows from them.
 UNSTABLE = {"surveyor_ledger", "surveyor_first_seen", "surveyor_last_seen"}
 
 
+LISTS = {
+    "devices": "dcim/devices/",
+    "guests": "virtualization/virtual-machines/",
+    "dcim interfaces": "dcim/interfaces/",
+    "virtualization interfaces": "virtualization/interfaces/",
+    "macs": "dcim/mac-addresses/",
+    "addresses": "ipam/ip-addresses/",
+    "cables": "dcim/cables/",
+    "journal": "extras/journal-entries/",
+}
+MODELS = {
+    "devices": "dcim.device",
+    "guests": "virtualization.virtualmachine",
+    "dcim interfaces": "dcim.interface",
+    "virtualization interfaces": "virtualization.vminterface",
+}
+
+
 def world(netbox):
     """Everything, by kind; each kind is a sorted list of texts, so that a difference reads well."""
-    machines = {}
-    seen = {}
-    devices = netbox.all("dcim/devices/", omit="config_context")
-    guests = netbox.all("virtualization/virtual-machines/", omit="config_context")
-    for kind, rows in (("dcim.device", devices), ("virtualization.virtualmachine", guests)):
-        for row in rows:
-            machines[kind, row["id"]] = row["name"]
-    seen["devices"] = [machine(row, machines) for row in devices]
-    seen["guests"] = [machine(row, machines) for row in guests]
+    with ThreadPoolExecutor(4) as pool:
+        found = dict(zip(LISTS, pool.map(netbox.all, LISTS.values())))
+    machines = {
+        (MODELS[kind], row["id"]): row["name"] for kind in ("devices", "guests") for row in found[kind]
+    }
     ends = {}
-    for kind, path, owner in (
-        ("dcim.interface", "dcim/interfaces/", "device"),
-        ("virtualization.vminterface", "virtualization/interfaces/", "virtual_machine"),
-    ):
-        rows = netbox.all(path)
-        for row in rows:
-            ends[kind, row["id"]] = f"{row[owner]['name']} {row['name']}"
-        seen[path.split("/")[0] + " interfaces"] = [interface(row, ends[kind, row["id"]]) for row in rows]
+    for kind, owner in (("dcim interfaces", "device"), ("virtualization interfaces", "virtual_machine")):
+        for row in found[kind]:
+            ends[MODELS[kind], row["id"]] = f"{row[owner]['name']} {row['name']}"
+    seen = {kind: [machine(row, machines) for row in found[kind]] for kind in ("devices", "guests")}
+    for kind in ("dcim interfaces", "virtualization interfaces"):
+        seen[kind] = [interface(row, ends[MODELS[kind], row["id"]]) for row in found[kind]]
     seen["macs"] = [
-        line(
-            row["mac_address"],
-            on=ends.get((row["assigned_object_type"], row["assigned_object_id"])),
-            tags=slugs(row),
-            **customs(row, machines),
-        )
-        for row in netbox.all("dcim/mac-addresses/")
+        line(row["mac_address"], on=place(row, ends), tags=slugs(row), **customs(row, machines))
+        for row in found["macs"]
     ]
-    seen["addresses"] = [
-        line(
-            row["address"],
-            on=ends.get((row["assigned_object_type"], row["assigned_object_id"])),
-            status=choice(row["status"]),
-            dns_name=row["dns_name"],
-            tags=slugs(row),
-        )
-        for row in netbox.all("ipam/ip-addresses/")
-    ]
-    seen["cables"] = [cable(row, ends, machines) for row in netbox.all("dcim/cables/")]
-    seen["journal"] = [
-        line(
-            machines.get(
-                (row["assigned_object_type"], row["assigned_object_id"]), row["assigned_object_type"]
-            ),
-            kind=choice(row["kind"]),
-            key=row["custom_fields"].get("surveyor_key"),
-        )
-        for row in netbox.all("extras/journal-entries/")
-    ]
+    seen["addresses"] = [address(row, ends) for row in found["addresses"]]
+    seen["cables"] = [cable(row, ends, machines) for row in found["cables"]]
+    seen["journal"] = [entry(row, machines) for row in found["journal"]]
     return {kind: sorted(lines) for kind, lines in seen.items()}
+
+
+def place(row, ends):
+    """What a MAC or IP address is assigned to."""
+    return ends.get((row["assigned_object_type"], row["assigned_object_id"]))
+
+
+def address(row, ends):
+    """An IP address."""
+    status = choice(row["status"])
+    return line(row["address"], on=place(row, ends), status=status, dns_name=row["dns_name"], tags=slugs(row))
+
+
+def entry(row, machines):
+    """A journal entry: what it is about, and its key."""
+    about = machines.get(
+        (row["assigned_object_type"], row["assigned_object_id"]), row["assigned_object_type"]
+    )
+    return line(about, kind=choice(row["kind"]), key=row["custom_fields"].get("surveyor_key"))
 
 
 def line(title, **values):

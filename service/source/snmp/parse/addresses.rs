@@ -15,7 +15,7 @@ use super::text::{address, mac, octets};
 /// ipNetToMediaType and ipNetToPhysicalType: invalid.
 const TYPE_INVALID: i64 = 2;
 
-/// InetAddressType (RFC 4001): ipv4, ipv6, and the two with a zone index behind the address.
+/// `InetAddressType` (RFC 4001): ipv4, ipv6, and the two with a zone index behind the address.
 const INET_TYPES: std::ops::RangeInclusive<u32> = 1..=4;
 
 /// One fact per cache entry; the tables of several MIBs repeat each other, so each entry is reported once.
@@ -28,6 +28,10 @@ pub(crate) fn neighbors(walk: &Walk, interfaces: &Interfaces) -> Vec<Fact> {
         (Column::Ipv6PhysAddress, None),
     ];
     for (column, types) in tables {
+        // IPV6-MIB numbers interfaces in its own way; it is only for agents that have nothing newer.
+        if column == Column::Ipv6PhysAddress && !walk.rows(Column::NeighborPhysAddress).is_empty() {
+            continue;
+        }
         let types = types.map(|types| walk.by_index(types)).unwrap_or_default();
         for row in walk.rows(column) {
             let index = row.index.as_slice();
@@ -100,7 +104,7 @@ fn counted(components: &[u32]) -> Option<IpAddr> {
     }
 }
 
-/// InetAddressType, length, address; some agents leave the length out, zoned addresses have four octets more.
+/// `InetAddressType`, length, address; some agents leave the length out, zoned addresses have four octets more.
 fn typed(components: &[u32]) -> Option<IpAddr> {
     let [kind, rest @ ..] = components else { return None };
     if !INET_TYPES.contains(kind) {

@@ -54,7 +54,7 @@ fn device_mac(id: &[u8]) -> Option<MacAddr> {
     if bare { mac(id) } else { undeclared_mac(id) }
 }
 
-/// NX-OS and CatOS append the serial number: `switch(FOX1234567A)`.
+/// NX-OS and `CatOS` append the serial number: `switch(FOX1234567A)`.
 fn without_serial(id: &str) -> &str {
     match id.split_once('(') {
         Some((name, rest)) if rest.ends_with(')') && !name.is_empty() => name,

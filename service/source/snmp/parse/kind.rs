@@ -4,8 +4,8 @@ use crate::model::observation::PortKind;
 
 /// The kind of an interface.
 ///
-/// `if_type` is IANAifType; `names` are ifName and ifDescr. `trust_type` is set for agents whose types are right and whose
-/// names are typed by people (RouterOS, SwOS), so that a socket called "vlan10" stays a socket.
+/// `if_type` is `IANAifType`; `names` are ifName and ifDescr. `trust_type` is set for agents whose types are right and whose
+/// names are typed by people (RouterOS, `SwOS`), so that a socket called "vlan10" stays a socket.
 pub(crate) fn kind(if_type: Option<u32>, names: [&str; 2], trust_type: bool) -> PortKind {
     let named = || {
         let by_name = || names.into_iter().find_map(kind_of_name);

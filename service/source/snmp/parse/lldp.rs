@@ -13,15 +13,15 @@ use super::interfaces::Interfaces;
 use super::local_port::LocalPorts;
 use super::text::{address, mac, names_somebody, octets, text, text_of, undeclared_mac};
 
-/// LldpChassisIdSubtype: macAddress, networkAddress.
+/// `LldpChassisIdSubtype`: macAddress, networkAddress.
 pub(crate) const CHASSIS_MAC: i64 = 4;
 /// See [`CHASSIS_MAC`].
 pub(crate) const CHASSIS_NETWORK: i64 = 5;
-/// LldpPortIdSubtype: macAddress, networkAddress.
+/// `LldpPortIdSubtype`: macAddress, networkAddress.
 const PORT_MAC: i64 = 3;
 const PORT_NETWORK: i64 = 4;
 
-/// AddressFamilyNumbers (IANA): IPv4 and IPv6.
+/// `AddressFamilyNumbers` (IANA): IPv4 and IPv6.
 const FAMILY_IPV4: u32 = 1;
 const FAMILY_IPV6: u32 = 2;
 
@@ -141,9 +141,12 @@ fn edition(
                 [_, number, ..] if index.len() == edition.index_len => Some(*number),
                 _ => None,
             };
-            let port_name = local.and_then(|number| match edition.by_if_index {
-                true => interfaces.name(number),
-                false => local_ports.name(number, interfaces),
+            let port_name = local.and_then(|number| {
+                if edition.by_if_index {
+                    interfaces.name(number)
+                } else {
+                    local_ports.name(number, interfaces)
+                }
             });
             let mut addresses = managed.remove(index).unwrap_or_default();
             addresses.extend(chassis.address);
@@ -224,7 +227,7 @@ fn management<'a>(walk: &'a Walk, edition: &Edition) -> BTreeMap<&'a [u32], Vec<
     managed
 }
 
-/// LldpSystemCapabilitiesMap: BITS, the first bit is the highest of the first octet.
+/// `LldpSystemCapabilitiesMap`: BITS, the first bit is the highest of the first octet.
 fn capabilities(bits: &[u8]) -> Vec<Capability> {
     const NAMES: [Capability; 8] = [
         Capability::Other,

@@ -10,7 +10,7 @@ use super::interfaces::Interfaces;
 use super::text::{mac, text, undeclared_mac};
 use super::vendor::Vendor;
 
-/// LldpPortIdSubtype: macAddress.
+/// `LldpPortIdSubtype`: macAddress.
 const PORT_MAC: i64 = 3;
 
 /// What the local port numbers of a device mean.

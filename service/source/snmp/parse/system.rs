@@ -13,7 +13,7 @@ use super::lldp;
 use super::text::{mac, text};
 use super::vendor::Vendor;
 
-/// PhysicalClass (RFC 6933): chassis, stack.
+/// `PhysicalClass` (RFC 6933): chassis, stack.
 const CLASS_CHASSIS: i64 = 3;
 const CLASS_STACK: i64 = 11;
 

@@ -56,11 +56,12 @@ impl Vendor {
     /// How this vendor fills the port column, where it differs from the MIB or where both readings can look right.
     pub(crate) fn reading(self, table: Table) -> Option<Reading> {
         match (self.enterprise, self.product, table) {
-            // RouterOS (14988.1): seen in 3 of 3 dot1d tables and 6 of 6 dot1q tables. SwOS (14988.2) follows the MIB.
-            (MIKROTIK, 1, Table::Bridge) => Some(Reading::IfIndex),
+            // RouterOS (14988.1): seen in 3 of 3 dot1d tables and 6 of 6 dot1q tables. `SwOS` (14988.2) follows the MIB.
+            // AOS 6 (6486.800) does the reverse.
+            (MIKROTIK, 1, Table::Bridge) | (ALCATEL_LUCENT_ENTERPRISE, 800, Table::VlanBridge) => {
+                Some(Reading::IfIndex)
+            }
             (MIKROTIK, 1, Table::VlanBridge) => Some(Reading::BasePort),
-            // AOS 6 (6486.800).
-            (ALCATEL_LUCENT_ENTERPRISE, 800, Table::VlanBridge) => Some(Reading::IfIndex),
             (TP_LINK, _, _) => Some(Reading::Offset(JETSTREAM_OFFSET)),
             _ => None,
         }
@@ -71,7 +72,7 @@ impl Vendor {
         self.enterprise == MIKROTIK || self.enterprise == JUNIPER
     }
 
-    /// Whether people type the interface names, so that they say nothing about the kind (RouterOS, SwOS).
+    /// Whether people type the interface names, so that they say nothing about the kind (RouterOS, `SwOS`).
     pub(crate) fn names_are_typed_by_people(self) -> bool {
         self.enterprise == MIKROTIK
     }
@@ -109,14 +110,13 @@ impl Vendor {
             207 => "Allied Telesis",
             259 => "Edgecore",
             318 => "APC",
-            674 => "Dell",
+            674 | 6027 => "Dell",
             890 => "Zyxel",
             1588 | 1991 => "Brocade",
             1916 => "Extreme Networks",
             2011 => "Huawei",
             JUNIPER => "Juniper",
             4526 => "Netgear",
-            6027 => "Dell",
             ALCATEL_LUCENT_ENTERPRISE => "Alcatel-Lucent Enterprise",
             TP_LINK => "TP-Link",
             12356 => "Fortinet",

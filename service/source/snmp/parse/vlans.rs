@@ -12,62 +12,77 @@ const MAX_VLAN: u32 = 4094;
 /// Which VLAN a forwarding database id stands for.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Vlans {
-    vlans_of: BTreeMap<u32, BTreeSet<u16>>,
+    databases: BTreeMap<u32, BTreeSet<u16>>,
     /// The agent publishes a map: ids that are not in it stand for no known VLAN, unless every id is its own VLAN.
     is_mapped: bool,
+    /// The map was cut short: what is not in it is not known.
+    is_partial: bool,
+    /// The agent publishes a map, but indexes rows by VLAN nonetheless (H3C, some D-Link).
+    ignores_map: bool,
     /// Junos with Enhanced Layer 2 Software: row number to tag; the id is the row number in the upper 16 bits.
     l2ald_tags: BTreeMap<u32, u16>,
 }
 
 impl Vlans {
-    /// Reads the maps a device publishes.
-    pub(crate) fn read(walk: &Walk) -> Self {
+    /// Reads the maps a device publishes; `fdb_ids` are those of its rows.
+    pub(crate) fn read(walk: &Walk, fdb_ids: &BTreeSet<u32>) -> Self {
         let tags = |column| {
             walk.rows(column)
                 .iter()
                 .filter_map(|row| Some((*row.index.last()?, vlan(row.value.unsigned()?)?)))
                 .collect::<BTreeMap<u32, u16>>()
         };
-        let mut vlans_of: BTreeMap<u32, BTreeSet<u16>> = BTreeMap::new();
+        let mut databases: BTreeMap<u32, BTreeSet<u16>> = BTreeMap::new();
+        let mut known = BTreeSet::new();
         // [timeMark.vid], or [vid] from agents that leave the mark out.
         for row in walk.rows(Column::VlanFdbId) {
             if let (Some(vid), Some(fdb_id)) =
                 (row.index.last().copied().and_then(vlan), row.value.unsigned())
             {
-                vlans_of.entry(fdb_id).or_default().insert(vid);
+                databases.entry(fdb_id).or_default().insert(vid);
+                known.insert(u32::from(vid));
             }
         }
+        // Rows in databases that no VLAN has, all of them numbered like VLANs: the map describes something else.
+        let ignores_map = fdb_ids.iter().any(|fdb_id| !databases.contains_key(fdb_id))
+            && fdb_ids.iter().all(|fdb_id| known.contains(fdb_id));
         let l2ald_tags = tags(Column::L2aldVlanTag);
         for row in walk.rows(Column::L2aldVlanFdbId) {
             let tag = row.index.last().and_then(|number| l2ald_tags.get(number));
             if let (Some(tag), Some(fdb_id)) = (tag, row.value.unsigned()) {
-                vlans_of.entry(fdb_id).or_default().insert(*tag);
+                databases.entry(fdb_id).or_default().insert(*tag);
             }
         }
         // Junos before that: the id is the VLAN's number in jnxExVlanTable.
         for (number, tag) in tags(Column::ExVlanTag) {
-            vlans_of.entry(number).or_default().insert(tag);
+            databases.entry(number).or_default().insert(tag);
         }
-        Self { is_mapped: !vlans_of.is_empty(), vlans_of, l2ald_tags }
+        let is_partial = !walk.is_complete(Column::VlanFdbId);
+        Self { is_mapped: !databases.is_empty(), is_partial, databases, ignores_map, l2ald_tags }
     }
 
     /// The VLAN of a forwarding database, if it is known and only one.
     pub(crate) fn vlan(&self, fdb_id: u32) -> Option<u16> {
-        if let Some(vlans) = self.vlans_of.get(&fdb_id) {
+        if self.ignores_map {
+            return vlan(fdb_id);
+        }
+        if let Some(vlans) = self.databases.get(&fdb_id) {
             return match vlans.len() {
                 1 => vlans.first().copied(),
                 _ => None,
             };
         }
-        if let Some(tag) = (fdb_id & 0xffff == 0).then(|| self.l2ald_tags.get(&(fdb_id >> 16))).flatten() {
+        if let Some(tag) =
+            (fdb_id.trailing_zeros() >= 16).then(|| self.l2ald_tags.get(&(fdb_id >> 16))).flatten()
+        {
             return Some(*tag);
         }
         let ids_are_vlans = || {
-            self.vlans_of
+            self.databases
                 .iter()
                 .all(|(fdb_id, vlans)| vlans.len() == 1 && vlans.first().copied() == vlan(*fdb_id))
         };
-        if self.is_mapped && !ids_are_vlans() { None } else { vlan(fdb_id) }
+        if self.is_partial || (self.is_mapped && !ids_are_vlans()) { None } else { vlan(fdb_id) }
     }
 }
 
@@ -79,14 +94,18 @@ pub(crate) fn vlan(number: u32) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::snmp::walk::Value;
+    use crate::source::snmp::walk::{Row, Value};
 
     fn vlans(rows: &[(Column, &[u32], i64)]) -> Vlans {
+        vlans_for(rows, &[])
+    }
+
+    fn vlans_for(rows: &[(Column, &[u32], i64)], fdb_ids: &[u32]) -> Vlans {
         let mut walk = Walk::default();
         for (column, index, value) in rows {
             walk.push(*column, index.to_vec(), Value::Number(*value));
         }
-        Vlans::read(&walk)
+        Vlans::read(&walk, &fdb_ids.iter().copied().collect())
     }
 
     #[test]
@@ -109,6 +128,26 @@ mod tests {
     fn a_shared_database_is_no_vlan() {
         let vlans = vlans(&[(Column::VlanFdbId, &[0, 10], 1), (Column::VlanFdbId, &[0, 20], 1)]);
         assert_eq!(vlans.vlan(1), None);
+    }
+
+    #[test]
+    fn a_map_that_the_rows_contradict_is_ignored() {
+        // H3C puts every VLAN into database 1 and indexes by VLAN; D-Link maps VLAN 602 to 90 and does the same.
+        let h3c = [(Column::VlanFdbId, &[0, 1][..], 1), (Column::VlanFdbId, &[0, 20], 1)];
+        let vlans = vlans_for(&h3c, &[1, 20]);
+        assert_eq!((vlans.vlan(1), vlans.vlan(20)), (Some(1), Some(20)));
+        let d_link = [(Column::VlanFdbId, &[0, 1][..], 1), (Column::VlanFdbId, &[0, 602], 90)];
+        assert_eq!(vlans_for(&d_link, &[602]).vlan(602), Some(602));
+        assert_eq!(vlans_for(&h3c, &[1]).vlan(1), None, "nothing contradicts the map");
+    }
+
+    #[test]
+    fn half_a_map_says_nothing_of_the_other_half() {
+        let mut walk = Walk::default();
+        let row = Row { index: vec![0, 1], value: Value::Number(1) };
+        walk.extend(Column::VlanFdbId, vec![row], false);
+        let vlans = Vlans::read(&walk, &BTreeSet::from([1, 3]));
+        assert_eq!((vlans.vlan(1), vlans.vlan(3)), (Some(1), None));
     }
 
     #[test]

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# All checks, in the order in which they fail fastest. Called by `make test`; `fast` leaves the lab out.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+mode=${1:-all}
+lab_dir=${SURVEYOR_LAB_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/surveyor-lab}
+venv=$lab_dir/cache/venv/bin
+tools=$lab_dir/cache/cargo-tools
+target=${CARGO_TARGET_DIR:-target}
+deny_version=0.20.2
+
+headline() { printf '\n== %s (%ss)\n' "$1" "$SECONDS"; }
+
+headline "formatting and lints"
+cargo fmt --check
+cargo clippy --locked --all-targets -- -D warnings
+
+if [[ $mode == all ]]; then
+    headline "lab: a real NetBox, Unbound, sshd, SNMP agents, RouterOS and Proxmox peers"
+    # The dependency check is built while the lab comes up, where neither is there yet.
+    if [[ ! -x $tools/bin/cargo-deny ]]; then
+        echo "installing the cargo tool cargo-deny $deny_version into $tools"
+        cargo install --quiet cargo-deny --version "$deny_version" --locked --no-default-features --root "$tools"
+    fi
+    python3 tests/lab/lab.py up --instance e2e
+    python3 tests/lab/lab.py install browser
+
+    headline "dependencies: licences, bans, sources, advisories"
+    "$tools/bin/cargo-deny" --locked check --hide-inclusion-graph bans licenses sources
+
+    # The advisory database comes from the network: without it the check is skipped, and says so.
+    if ! "$tools/bin/cargo-deny" --locked check advisories 2>"$lab_dir/advisories.log"; then
+        if grep -qiE "failed to fetch|unable to fetch|failed to (clone|open)|network|resolve|connect" "$lab_dir/advisories.log"; then
+            echo "advisories: skipped, the advisory database cannot be reached"
+        else
+            cat "$lab_dir/advisories.log"
+            exit 1
+        fi
+    fi
+
+    headline "ruff"
+    "$venv/ruff" check tests netbox-scripts
+    "$venv/ruff" format --check tests netbox-scripts
+
+    # Where Rust tests find the lab.
+    export SURVEYOR_LAB=$lab_dir/run/lab.json
+    SURVEYOR_TEST_POSTGRES=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["postgres"]["store_url"])' "$SURVEYOR_LAB")
+    export SURVEYOR_TEST_POSTGRES
+    export SURVEYOR_SNMPSIM=$venv/snmpsim-command-responder
+fi
+
+headline "Rust tests"
+if cargo nextest --version >/dev/null 2>&1; then
+    cargo nextest run --locked --no-fail-fast
+else
+    cargo test --locked
+fi
+
+if [[ $mode == all ]]; then
+    headline "lab tests"
+    "$venv/python" -m pytest -q tests/lab
+
+    headline "end-to-end tests"
+    cargo build --locked
+    SURVEYOR_BIN="$target/debug/surveyor" "$venv/python" -m pytest -q tests/e2e
+fi
+headline "all passed"
