@@ -112,6 +112,8 @@ pub enum Phase {
     Dns,
     /// Journal entries.
     Journal,
+    /// Proposal fields of interfaces: emptied once applied, or put back. Before the state, which says that they are done with.
+    Proposal,
     /// The custom fields that say it is done.
     State,
 }
@@ -398,9 +400,10 @@ const VOLATILE: [&str; 6] = [
     "surveyor_sources",
 ];
 
-/// The fields without what changes from run to run.
+/// The fields without what changes from run to run. The description is that of a tombstone: who, and when.
 fn stable(fields: &Fields) -> String {
     let mut fields = fields.clone();
+    fields.remove("description");
     if let Some(Value::Object(custom)) = fields.get_mut("custom_fields") {
         for name in VOLATILE {
             custom.remove(name);

@@ -28,7 +28,7 @@ pub fn correlate(collections: &[Collection], known: &Known) -> Discovery {
 }
 
 /// The NetBox objects that the network's own devices are, by the name sources give them.
-pub(super) fn devices(discovery: &Discovery, view: &View) -> Vec<(String, ObjectRef)> {
+pub fn devices(discovery: &Discovery, view: &View) -> Vec<(String, ObjectRef)> {
     discovery
         .candidates
         .iter()
@@ -43,7 +43,7 @@ pub(super) fn devices(discovery: &Discovery, view: &View) -> Vec<(String, Object
 }
 
 /// Ports of known devices with a connected cable to another known device: uplinks that a person documented.
-pub(super) fn uplinks(devices: &[(String, ObjectRef)], view: &View) -> BTreeSet<(String, String)> {
+pub fn uplinks(devices: &[(String, ObjectRef)], view: &View) -> BTreeSet<(String, String)> {
     let known: BTreeSet<ObjectRef> = devices.iter().map(|(_, object)| *object).collect();
     devices
         .iter()

@@ -1,6 +1,6 @@
 //! A candidate that NetBox does not know becomes a staged object with its interfaces and the evidence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -8,9 +8,10 @@ use super::claim::claim_hash;
 use super::matching::{Found, How, kind_of};
 use super::{Context, Devices, Names, dns_name, proposal};
 use crate::model::observation::PortKind;
-use crate::model::{Candidate, CandidateInterface, CandidateKind, MacAddr, ObjectKind};
+use crate::model::{Candidate, CandidateInterface, CandidateKind, MacAddr, ObjectKind, ObjectRef};
 use crate::plan::ledger::Ledger;
-use crate::plan::view::TAG;
+use crate::plan::step::REFERENCE;
+use crate::plan::view::{Interface, TAG};
 use crate::plan::{Cause, Credential, Fields, Key, Level, Phase, Plan, RefusalKind, Step, Target, View};
 
 /// What the proposal fields of a machine and its interfaces should say, without the prefix `surveyor_`.
@@ -25,6 +26,8 @@ pub(crate) struct Desired {
 /// An interface to be.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DesiredInterface {
+    /// The interface it is in NetBox already.
+    pub known: Option<ObjectRef>,
     /// Unique on the machine.
     pub name: String,
     /// NetBox interface type.
@@ -33,6 +36,18 @@ pub(crate) struct DesiredInterface {
     pub mac: Option<MacAddr>,
     /// Proposal fields.
     pub values: BTreeMap<String, Value>,
+}
+
+impl DesiredInterface {
+    /// What the ledger calls a field of it: by the address, which does not change when a person renames the interface.
+    pub(super) fn ledger_name(&self, field: &str) -> String {
+        ledger_name(self.mac, &self.name, field)
+    }
+}
+
+/// What the ledger calls a field of an interface.
+pub(super) fn ledger_name(mac: Option<MacAddr>, name: &str, field: &str) -> String {
+    mac.map_or_else(|| format!("{name}/{field}"), |mac| format!("{}/{field}", mac.lower()))
 }
 
 /// Why the candidate cannot be staged at all with this configuration.
@@ -59,11 +74,7 @@ pub(super) fn plan(
     let view = context.view;
     let kind = kind_of(candidate);
     let cluster = candidate.cluster.as_ref().and_then(|name| view.defaults.clusters.get(name));
-    let scope = match candidate.kind {
-        CandidateKind::Device => Some(view.defaults.site),
-        CandidateKind::VirtualMachine => cluster.map(|cluster| cluster.id),
-    };
-    let (name, problem) = names.choose(candidate, kind, scope, view);
+    let (name, problem) = names.choose(candidate, None, view);
     let renamed = problem.is_some();
     let key = Key::new(kind, &candidate.identity);
     let mut plan = Plan::new(candidate.identity.as_str(), name.clone(), Cause::Stage);
@@ -80,7 +91,7 @@ pub(super) fn plan(
             ),
         );
     }
-    let desired = desired(candidate, devices, context, renamed);
+    let desired = desired(candidate, devices, context, renamed, None);
     let is_conflict =
         !candidate.conflicts.is_empty() || matches!(found, Found::Contradicted(_, How::PrimaryAddress));
     let text = proposal::proposal(candidate, &name, &desired, view, &plan.refused);
@@ -131,8 +142,11 @@ pub(super) fn plan(
             }
         }
     }
-    let is_network = candidate.device.is_some() && candidate.class == crate::model::Class::Network;
-    let phase = if is_network { Phase::NetworkDevice } else { Phase::Device };
+    // What hosts may hang on comes before them; what hangs on something itself comes after that.
+    let refers = std::iter::once(&desired.machine)
+        .chain(desired.interfaces.iter().map(|interface| &interface.values))
+        .any(|values| values.get("switch").is_some_and(|switch| switch.get(REFERENCE).is_some()));
+    let phase = if candidate.device.is_some() && !refers { Phase::NetworkDevice } else { Phase::Device };
     let step = Step::Create { key: key.clone(), kind, fields };
     plan.push(phase, Credential::Stager, step, format!("{kind} `{name}`, {}", view.defaults.staged));
 
@@ -199,29 +213,39 @@ pub(super) fn push_interface_on(
     let step = Step::Create { key: key.clone(), kind: interface_kind, fields };
     plan.push(Phase::Interface, Credential::Stager, step, label);
     if let Some(mac) = interface.mac.filter(|_| !view.features.inline_mac) {
-        let mac_key = Key::new(ObjectKind::MacAddress, format!("{}/{mac}", key.0));
-        let fields = Fields::from([
-            ("mac_address".to_owned(), json!(mac)),
-            ("assigned_object_type".to_owned(), json!(interface_kind.content_type())),
-            ("assigned_object_id".to_owned(), key.reference()),
-            ("tags".to_owned(), json!([{ "slug": TAG }])),
-        ]);
-        let step = Step::Create { key: mac_key.clone(), kind: ObjectKind::MacAddress, fields };
-        plan.push(Phase::Mac, Credential::Stager, step, format!("MAC address {mac}"));
-        let step = Step::Change {
-            kind: interface_kind,
-            target: Target::New(key),
-            before: Fields::from([("primary_mac_address".to_owned(), Value::Null)]),
-            after: Fields::from([("primary_mac_address".to_owned(), mac_key.reference())]),
-            guard: false,
-        };
-        plan.push(
-            Phase::Attributes,
-            Credential::Stager,
-            step,
-            format!("primary MAC address of {}", interface.name),
-        );
+        let [made, primary] = mac_steps(interface_kind, &key, &Target::New(key.clone()), mac);
+        push_mac(plan, made, mac);
+        push_primary_mac(plan, primary, &interface.name);
     }
+}
+
+/// The MAC address object of an interface, and its choice as the primary one: two writes before NetBox 4.7.
+pub(super) fn mac_steps(kind: ObjectKind, interface: &Key, target: &Target, mac: MacAddr) -> [Step; 2] {
+    let key = Key::new(ObjectKind::MacAddress, format!("{}/{mac}", interface.0));
+    let fields = Fields::from([
+        ("mac_address".to_owned(), json!(mac)),
+        ("assigned_object_type".to_owned(), json!(kind.content_type())),
+        ("assigned_object_id".to_owned(), target.value()),
+        ("tags".to_owned(), json!([{ "slug": TAG }])),
+    ]);
+    let primary = Step::Change {
+        kind,
+        target: target.clone(),
+        before: Fields::from([(PRIMARY_MAC.to_owned(), Value::Null)]),
+        after: Fields::from([(PRIMARY_MAC.to_owned(), key.reference())]),
+        guard: false,
+    };
+    [Step::Create { key, kind: ObjectKind::MacAddress, fields }, primary]
+}
+
+const PRIMARY_MAC: &str = "primary_mac_address";
+
+pub(super) fn push_mac(plan: &mut Plan, step: Step, mac: MacAddr) {
+    plan.push(Phase::Mac, Credential::Stager, step, format!("MAC address {mac}"));
+}
+
+pub(super) fn push_primary_mac(plan: &mut Plan, step: Step, interface: &str) {
+    plan.push(Phase::Attributes, Credential::Stager, step, format!("primary MAC address of {interface}"));
 }
 
 /// What steps of the same run call an interface.
@@ -249,11 +273,10 @@ pub(super) fn ledger(candidate: &Candidate, name: &str, desired: &Desired) -> Le
     values.insert("name".to_owned(), json!(name));
     for interface in &desired.interfaces {
         for (field, value) in &interface.values {
-            values.insert(format!("{}/{field}", interface.name), value.clone());
+            values.insert(interface.ledger_name(field), value.clone());
         }
     }
-    // References cannot be kept: what was planned under a reference is compared by its port alone.
-    values.retain(|_, value| value.get(crate::plan::step::REFERENCE).is_none());
+    // A switch of this run is a reference here, which becomes its id when this is written.
     let interfaces = &candidate.interfaces;
     let aliases = candidate.aliases.iter().map(ToString::to_string);
     Ledger {
@@ -272,23 +295,37 @@ pub(crate) fn prefixed(values: &BTreeMap<String, Value>) -> serde_json::Map<Stri
     values.iter().map(|(field, value)| (format!("surveyor_{field}"), value.clone())).collect()
 }
 
-/// What the proposal fields should say.
+/// What the proposal fields should say, on the interfaces that the machine has already where they are known.
 pub(super) fn desired(
     candidate: &Candidate,
     devices: &Devices,
     context: &Context<'_>,
     renamed: bool,
+    machine: Option<ObjectRef>,
 ) -> Desired {
     let mut desired = Desired::default();
+    let known: Vec<Option<&Interface>> = candidate
+        .interfaces
+        .iter()
+        .enumerate()
+        .map(|(position, interface)| known(interface, position, machine?, context.view))
+        .collect();
     let zone = context.view.defaults.zone.as_deref();
     if let Some(name) = dns_name(candidate, zone).filter(|_| !renamed) {
         desired.machine.insert("dns_name".to_owned(), json!(name));
     }
     desired.machine.insert("class".to_owned(), json!(candidate.class));
     let single = candidate.interfaces.len() == 1;
-    let mut taken = std::collections::BTreeSet::new();
-    for (position, interface) in candidate.interfaces.iter().enumerate() {
-        let name = interface_name(interface, position, &mut taken);
+    let mut taken: BTreeSet<String> = machine
+        .into_iter()
+        .flat_map(|machine| context.view.interfaces_of(machine))
+        .map(|interface| interface.name.clone())
+        .collect();
+    for (position, (interface, known)) in candidate.interfaces.iter().zip(known).enumerate() {
+        let name = match known {
+            Some(known) => known.name.clone(),
+            None => interface_name(interface, position, &mut taken),
+        };
         let mut values = BTreeMap::new();
         if let Some((switch, port)) = cable(candidate, interface, devices, context) {
             values.insert("switch".to_owned(), switch.value());
@@ -303,6 +340,7 @@ pub(super) fn desired(
             desired.machine.append(&mut values);
         }
         desired.interfaces.push(DesiredInterface {
+            known: known.map(|known| known.object),
             name,
             kind: netbox_type(interface.kind.unwrap_or_default()),
             mac: interface.mac,
@@ -333,17 +371,38 @@ fn cable(
     Some((devices.target(&attachment.switch)?.clone(), attachment.port.clone()))
 }
 
-/// The interface's own name, or `eth0`, `eth1` for network cards nobody named; unique on the machine, at most 64 characters
-/// (NetBox dcim.models.Interface.name).
-fn interface_name(
+/// The interface that a network card is in NetBox: the one with its address, else the one with its name and no address.
+fn known<'a>(
     interface: &CandidateInterface,
     position: usize,
-    taken: &mut std::collections::BTreeSet<String>,
-) -> String {
+    machine: ObjectRef,
+    view: &'a View,
+) -> Option<&'a Interface> {
+    let macs_on = |known: &Interface| {
+        let on = view.macs.iter().filter(|mac| mac.interface == Some(known.object)).map(|mac| mac.mac);
+        on.chain(known.mac).collect::<BTreeSet<MacAddr>>()
+    };
+    let by_mac =
+        interface.mac.and_then(|mac| view.interfaces_of(machine).find(|known| macs_on(known).contains(&mac)));
+    by_mac.or_else(|| {
+        let name = base_name(interface, position);
+        view.interfaces_of(machine)
+            .find(|known| known.name == name)
+            .filter(|known| interface.mac.is_none() || macs_on(known).is_empty())
+    })
+}
+
+/// The interface's own name, or `eth0`, `eth1` for network cards nobody named.
+fn base_name(interface: &CandidateInterface, position: usize) -> String {
     let given = interface.name.as_deref().map(|name| {
         name.chars().filter(|c| !c.is_control()).take(crate::model::name::MAX_NETBOX_NAME).collect::<String>()
     });
-    let base = given.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| format!("eth{position}"));
+    given.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| format!("eth{position}"))
+}
+
+/// Its name on the machine: unique there, at most 64 characters (NetBox dcim.models.Interface.name).
+fn interface_name(interface: &CandidateInterface, position: usize, taken: &mut BTreeSet<String>) -> String {
+    let base = base_name(interface, position);
     let mut name = base.clone();
     let mut count = 1;
     while !taken.insert(name.clone()) {

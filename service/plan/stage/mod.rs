@@ -13,7 +13,7 @@ mod update;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::model::{Candidate, Discovery, Gap, HostName, ObjectKind, ObjectRef, SourceName, Timestamp};
-use crate::plan::{Plan, RefusalKind, Target, View};
+use crate::plan::{Plan, RefusalKind, Target, View, view};
 
 pub use admission::{Admission, Rule};
 pub use claim::claim_hash;
@@ -120,8 +120,18 @@ pub fn stage(discovery: &Discovery, context: &Context<'_>) -> Staging {
         }
         match found {
             Found::Proposed(machine) => {
-                let was_silent = update::rests_on(machine, &silent);
-                let plan = update::plan(candidate, machine, &devices, context, was_silent);
+                // A source that could not be read, or evidence that does not suffice for a proposal, changes none either.
+                let is_held = candidate.evidence_only.is_some() || update::rests_on(machine, &silent);
+                let is_other_kind = matching::kind_of(candidate) != machine.object.kind;
+                let plan = if is_other_kind && !is_held {
+                    if let Some(reason) = create::impossible(candidate, context.view) {
+                        staging.held_back.push((identity, candidate.name.to_string(), reason));
+                        continue;
+                    }
+                    update::replace(candidate, machine, &mut devices, &mut names, context)
+                } else {
+                    update::plan(candidate, machine, &devices, &mut names, context, is_held)
+                };
                 if plan.is_empty() {
                     staging.unchanged.push((identity, machine.object));
                 } else {
@@ -168,37 +178,51 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// The candidate's name if it is free in NetBox and in this run, else the fallback with the reason.
+    /// The candidate's name if it is free in NetBox (or its own there) and in this run, else the fallback with the reason.
     pub(crate) fn choose(
         &mut self,
         candidate: &Candidate,
-        kind: ObjectKind,
-        scope: Option<i64>,
+        own: Option<ObjectRef>,
         view: &View,
     ) -> (String, Option<(RefusalKind, String)>) {
-        let wish = candidate.name.as_str();
-        let mut problem = None;
-        if wish.len() > crate::model::name::MAX_NETBOX_NAME {
-            problem = Some(format!("the name `{wish}` is longer than NetBox's 64 characters"));
-        } else if let Some(owner) = owner_of(wish, kind, scope, view) {
-            problem = Some(format!("the name `{wish}` is taken by {owner}"));
-        } else if self.taken.contains(&(kind, scope, wish.to_owned())) {
-            problem = Some(format!("the name `{wish}` is proposed for another candidate of this run"));
-        }
-        let name =
-            if problem.is_some() { self.fallback(candidate, kind, scope, view) } else { wish.to_owned() };
-        self.taken.insert((kind, scope, name.clone()));
+        let place = Place::of(candidate, own, view);
+        let problem = self.problem(candidate, &place, view);
+        let name = if problem.is_some() {
+            self.fallback(candidate, &place, view)
+        } else {
+            candidate.name.as_str().to_owned()
+        };
+        self.taken.insert((place.kind, place.scope, name.clone()));
         (name, problem.map(|reason| (RefusalKind::Name, reason)))
     }
 
-    fn fallback(&self, candidate: &Candidate, kind: ObjectKind, scope: Option<i64>, view: &View) -> String {
+    /// Why the candidate cannot have its name.
+    fn problem(&self, candidate: &Candidate, place: &Place, view: &View) -> Option<String> {
+        let wish = candidate.name.as_str();
+        if wish.len() > crate::model::name::MAX_NETBOX_NAME {
+            return Some(format!("the name `{wish}` is longer than NetBox's 64 characters"));
+        }
+        if let Some(owner) = place.owner_of(wish, view) {
+            return Some(format!("the name `{wish}` is taken by {owner}"));
+        }
+        self.taken
+            .contains(&(place.kind, place.scope, wish.to_owned()))
+            .then(|| format!("the name `{wish}` is proposed for another candidate of this run"))
+    }
+
+    /// Why a proposal that a person named otherwise cannot have the candidate's name.
+    pub(crate) fn wish_fails(&self, candidate: &Candidate, own: ObjectRef, view: &View) -> bool {
+        self.problem(candidate, &Place::of(candidate, Some(own), view), view).is_some()
+    }
+
+    fn fallback(&self, candidate: &Candidate, place: &Place, view: &View) -> String {
         let base = match candidate.interfaces.iter().find_map(|interface| interface.mac) {
             Some(mac) => format!("host-{}", mac.compact()),
             None => format!("host-{}", &claim::short_hash(candidate.identity.as_str())[..12]),
         };
         let free = |name: &str| {
-            owner_of(name, kind, scope, view).is_none()
-                && !self.taken.contains(&(kind, scope, name.to_owned()))
+            place.owner_of(name, view).is_none()
+                && !self.taken.contains(&(place.kind, place.scope, name.to_owned()))
         };
         (1..=self.taken.len() + view.machines.len() + 1)
             .map(|count| if count == 1 { base.clone() } else { format!("{base}-{count}") })
@@ -207,15 +231,38 @@ impl Names {
     }
 }
 
-/// Who has this name already, within the scope in which NetBox wants it unique (site for devices, cluster for guests).
-fn owner_of(name: &str, kind: ObjectKind, scope: Option<i64>, view: &View) -> Option<String> {
-    view.by_name(kind, name)
-        .into_iter()
-        .find(|machine| {
-            scope.is_none()
-                || (if kind == ObjectKind::VirtualMachine { machine.cluster } else { machine.site }) == scope
-        })
-        .map(|machine| machine.object.to_string())
+/// Where NetBox wants a name to be unique: site for devices, cluster for guests.
+struct Place {
+    kind: ObjectKind,
+    scope: Option<i64>,
+    own: Option<ObjectRef>,
+}
+
+impl Place {
+    fn of(candidate: &Candidate, own: Option<ObjectRef>, view: &View) -> Self {
+        let kind = matching::kind_of(candidate);
+        let scope = match kind {
+            ObjectKind::VirtualMachine => {
+                let cluster = candidate.cluster.as_ref().and_then(|name| view.defaults.clusters.get(name));
+                cluster.map(|cluster| cluster.id)
+            }
+            _ => Some(view.defaults.site),
+        };
+        Self { kind, scope, own }
+    }
+
+    /// Who else has this name already.
+    fn owner_of(&self, name: &str, view: &View) -> Option<String> {
+        let scope = |machine: &view::Machine| match self.kind {
+            ObjectKind::VirtualMachine => machine.cluster,
+            _ => machine.site,
+        };
+        view.by_name(self.kind, name)
+            .into_iter()
+            .filter(|machine| Some(machine.object) != self.own)
+            .find(|machine| self.scope.is_none() || scope(machine) == self.scope)
+            .map(|machine| machine.object.to_string())
+    }
 }
 
 /// Whether a person rejected or ignored any identity of the candidate, and it is still in force.

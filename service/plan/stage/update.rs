@@ -1,16 +1,21 @@
 //! A candidate that is already proposed: only what changed, and never what a person set.
+//!
+//! The ledger is written last: until then the claim counts as changed, so that a run that was cut short is planned again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::claim::claim_hash;
 use super::matching::kind_of;
-use super::{Context, Devices, create, proposal};
-use crate::model::{Candidate, SourceName};
+use super::{Context, Devices, Names, create, proposal};
+use crate::model::{Candidate, ObjectKind, ObjectRef, SourceName};
 use crate::plan::ledger::Ledger;
-use crate::plan::view::{Machine, Ours, TAG};
-use crate::plan::{Cause, Credential, Fields, Phase, Plan, Step, Target};
+use crate::plan::view::{Interface, Machine, Ours, TAG};
+use crate::plan::{Cause, Credential, Fields, Phase, Plan, Step, Target, View};
+
+/// Proposal fields of a machine; the first three are on its interfaces where it has several.
+const FIELDS: [&str; 4] = ["switch", "port", "addresses", "dns_name"];
 
 /// Whether the proposal rests on a source that could not be read this time: then what is missing now means nothing.
 pub(super) fn rests_on(machine: &Machine, silent: &BTreeSet<&SourceName>) -> bool {
@@ -18,13 +23,14 @@ pub(super) fn rests_on(machine: &Machine, silent: &BTreeSet<&SourceName>) -> boo
     ledger.sources.iter().any(|source| silent.iter().any(|name| name.as_str() == source))
 }
 
-/// Plans what a staged object lacks.
+/// Plans what a staged object lacks. While it `is_held`, its claim stays as it is and only an interrupted run is finished.
 pub(super) fn plan(
     candidate: &Candidate,
     machine: &Machine,
     devices: &Devices,
+    names: &mut Names,
     context: &Context<'_>,
-    was_silent: bool,
+    is_held: bool,
 ) -> Plan {
     let view = context.view;
     let mut plan = Plan::new(candidate.identity.as_str(), machine.title(), Cause::Stage);
@@ -32,145 +38,255 @@ pub(super) fn plan(
     let Some(ours) = &machine.ours else { return plan };
     let kind = machine.object.kind;
     if kind != kind_of(candidate) {
-        return replace(candidate, machine, devices, context);
+        return plan;
     }
     let ledger = Ledger::read(ours.ledger.as_ref());
-    let name = machine.title();
-    let renamed = !name.eq_ignore_ascii_case(candidate.name.as_str());
-    let desired = create::desired(candidate, devices, context, renamed);
     let claim = claim_hash(candidate);
-    let changed = claim != ledger.claim && !was_silent;
-    let target = Target::Id(machine.object.id);
+    let changed = claim != ledger.claim && !is_held;
+    let renamed = if changed {
+        push_name(&mut plan, candidate, machine, &ledger, names, view)
+    } else {
+        names.wish_fails(candidate, machine.object, view)
+    };
+    let name = plan.title.clone();
+    let desired = create::desired(candidate, devices, context, renamed, Some(machine.object));
+    push_missing_interfaces(&mut plan, candidate, machine, &desired, changed, context);
 
-    // Interfaces: those of a changed claim, and those that an interrupted run did not get to.
-    let has_none = view.interfaces_of(machine.object).next().is_none();
-    for interface in &desired.interfaces {
-        let is_there = view.interfaces_of(machine.object).any(|known| {
-            known.name == interface.name || (interface.mac.is_some() && known.mac == interface.mac)
-        });
-        let mut probe = Plan::new(candidate.identity.as_str(), name.clone(), Cause::Stage);
-        create::push_interface_on(&mut probe, candidate, &target, kind, interface, view, &name);
-        let is_open = probe.steps.first().is_some_and(|step| context.open_steps.contains(&step.step.name()));
-        if !is_there && (changed || is_open || has_none) {
-            plan.steps.append(&mut probe.steps);
-        }
-    }
-
-    if changed {
-        let mut next = create::ledger(candidate, &name, &desired);
-        next.round = ledger.round;
-        let mut custom = serde_json::Map::new();
-        for (field, value) in &desired.machine {
-            decide(field, value, &current(ours, field), &ledger, &mut next, &mut custom, "");
-        }
-        for field in ["switch", "port", "addresses", "dns_name"] {
-            if !desired.machine.contains_key(field) && ledger.values.contains_key(field) {
-                decide(field, &Value::Null, &current(ours, field), &ledger, &mut next, &mut custom, "");
-            }
-        }
-        push_interface_changes(&mut plan, machine, &desired, &ledger, &mut next, context);
-        let text = proposal::proposal(candidate, &name, &desired, view, &plan.refused);
-        let state = if candidate.conflicts.is_empty() { "candidate" } else { "conflict" };
-        for (field, value) in [
-            ("proposal", json!(text)),
-            ("state", json!(state)),
-            ("confidence", json!(candidate.confidence)),
-            ("sources", json!(candidate.sources.join(", "))),
-            ("last_seen", json!(context.now.to_string())),
-            ("ledger", next.to_value()),
-        ] {
-            custom.insert(format!("surveyor_{field}"), value);
-        }
-        let before = Fields::from([("custom_fields".to_owned(), before(ours, &custom))]);
-        let after = Fields::from([("custom_fields".to_owned(), Value::Object(custom))]);
-        let step = Step::Change { kind, target: target.clone(), before, after, guard: false };
-        plan.push(Phase::Attributes, Credential::Stager, step, format!("proposal of `{name}`"));
-    }
+    let text = proposal::proposal(candidate, &name, &desired, view, &plan.refused);
     let note_key = format!("{}|claim|{claim}", candidate.identity);
-    if changed || context.open_steps.contains(&format!("note {note_key}")) {
-        let text = proposal::proposal(candidate, &name, &desired, view, &plan.refused);
+    if changed || (!is_held && context.open_steps.contains(&format!("note {note_key}"))) {
         let note = proposal::note(candidate, &text, &plan.refused, context.now);
-        create::push_note(&mut plan, candidate, kind, target, note);
+        create::push_note(&mut plan, candidate, kind, Target::Id(machine.object.id), note);
     }
+    if !changed {
+        return plan;
+    }
+    let mut decisions =
+        Decisions { ledger: &ledger, next: create::ledger(candidate, &name, &desired), custom: Map::new() };
+    decisions.next.round = ledger.round;
+    if let Some(written) = ledger.values.get("name").filter(|written| **written != json!(machine.title())) {
+        decisions.next.values.insert("name".to_owned(), written.clone());
+    }
+    push_interface_changes(&mut plan, machine, &desired, &mut decisions, view);
+    for (field, value) in &desired.machine {
+        decisions.decide(field, field.clone(), value, &current(ours, field));
+    }
+    for field in FIELDS.iter().filter(|field| !desired.machine.contains_key(**field)) {
+        decisions.decide(field, (*field).to_owned(), &Value::Null, &current(ours, field));
+    }
+    let Decisions { next, mut custom, .. } = decisions;
+    let state = if candidate.conflicts.is_empty() { "candidate" } else { "conflict" };
+    for (field, value) in [
+        ("proposal", json!(text)),
+        ("state", json!(state)),
+        ("confidence", json!(candidate.confidence)),
+        ("sources", json!(candidate.sources.join(", "))),
+        ("last_seen", json!(context.now.to_string())),
+        ("ledger", next.to_value()),
+    ] {
+        custom.insert(format!("surveyor_{field}"), value);
+    }
+    push_custom(&mut plan, Phase::State, machine.object, ours, custom, format!("proposal of `{name}`"));
     plan
 }
 
-/// A host that turned out to be a guest (or the other way round): the staged object is replaced.
-fn replace(candidate: &Candidate, machine: &Machine, devices: &Devices, context: &Context<'_>) -> Plan {
-    let mut names = super::Names::default();
-    let mut devices = devices.clone();
-    let mut plan = create::plan(candidate, &super::Found::Nothing, &mut devices, &mut names, context);
+/// The name follows the evidence as long as it is the one that was written last; whether the candidate cannot have its name.
+fn push_name(
+    plan: &mut Plan,
+    candidate: &Candidate,
+    machine: &Machine,
+    ledger: &Ledger,
+    names: &mut Names,
+    view: &View,
+) -> bool {
+    let present = machine.title();
+    if ledger.values.get("name").is_none_or(|written| *written != json!(present)) {
+        return names.wish_fails(candidate, machine.object, view);
+    }
+    let (name, problem) = names.choose(candidate, Some(machine.object), view);
+    let renamed = problem.is_some();
+    if let Some((refusal, reason)) = problem {
+        plan.refuse(refusal, reason);
+    }
+    if name != present {
+        let field = |name: &str| Fields::from([("name".to_owned(), json!(name))]);
+        let step = Step::Change {
+            kind: machine.object.kind,
+            target: Target::Id(machine.object.id),
+            before: field(&present),
+            after: field(&name),
+            guard: true,
+        };
+        plan.push(Phase::Attributes, Credential::Stager, step, format!("name `{name}`, was `{present}`"));
+        plan.title = name;
+    }
+    renamed
+}
+
+/// Interfaces and MAC addresses: those of a changed claim, and those that an interrupted run did not get to.
+fn push_missing_interfaces(
+    plan: &mut Plan,
+    candidate: &Candidate,
+    machine: &Machine,
+    desired: &create::Desired,
+    changed: bool,
+    context: &Context<'_>,
+) {
+    let view = context.view;
+    let kind = machine.object.kind;
+    let has_none = view.interfaces_of(machine.object).next().is_none();
+    let is_open = |step: &Step| context.open_steps.contains(&step.name());
+    for interface in &desired.interfaces {
+        let Some(known) = interface.known else {
+            let mut probe = Plan::new(plan.object.clone(), plan.title.clone(), Cause::Stage);
+            let target = Target::Id(machine.object.id);
+            create::push_interface_on(&mut probe, candidate, &target, kind, interface, view, &plan.title);
+            if changed || has_none || probe.steps.first().is_some_and(|step| is_open(&step.step)) {
+                plan.steps.append(&mut probe.steps);
+            }
+            continue;
+        };
+        let Some(mac) = interface.mac else { continue };
+        let key = create::interface_key(known.kind, candidate.identity.as_str(), &interface.name);
+        let [_, first] = create::mac_steps(known.kind, &key, &Target::New(key.clone()), mac);
+        let [made, primary] = create::mac_steps(known.kind, &key, &Target::Id(known.id), mac);
+        let has_primary = view.interface(known).is_some_and(|interface| interface.mac.is_some());
+        let there = view.macs.iter().find(|there| there.interface == Some(known) && there.mac == mac);
+        match there {
+            None if changed || is_open(&made) => {
+                create::push_mac(plan, made, mac);
+                if !has_primary {
+                    create::push_primary_mac(plan, primary, &interface.name);
+                }
+            }
+            Some(there) if !has_primary && (is_open(&first) || is_open(&primary)) => {
+                let Step::Change { kind, target, before, mut after, guard } = primary else { continue };
+                for value in after.values_mut() {
+                    *value = json!(there.id);
+                }
+                let primary = Step::Change { kind, target, before, after, guard };
+                create::push_primary_mac(plan, primary, &interface.name);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A host that turned out to be a guest (or the other way round): the staged object is replaced. What a person chose goes along.
+pub(super) fn replace(
+    candidate: &Candidate,
+    machine: &Machine,
+    devices: &mut Devices,
+    names: &mut Names,
+    context: &Context<'_>,
+) -> Plan {
+    let mut plan = create::plan(candidate, &super::Found::Nothing, devices, names, context);
+    keep_choices(&mut plan, machine);
     let guard = Fields::from([
         ("status".to_owned(), json!(context.view.defaults.staged)),
         ("tags".to_owned(), json!([{ "slug": TAG }])),
     ]);
     let step = Step::Delete { object: machine.object, guard };
-    plan.push(
-        Phase::Remove,
-        Credential::Stager,
-        step,
-        format!("{} `{}`: it is a {} ", machine.object.kind, machine.title(), kind_of(candidate)),
-    );
+    let label = format!("{} `{}`: it is a {}", machine.object.kind, machine.title(), kind_of(candidate));
+    plan.push(Phase::Remove, Credential::Stager, step, label);
     plan
 }
 
-/// Writes a field unless a person changed it since we last wrote it.
-fn decide(
-    field: &str,
-    wanted: &Value,
-    current: &Value,
-
-    ledger: &Ledger,
-    next: &mut Ledger,
-    custom: &mut serde_json::Map<String, Value>,
-    prefix: &str,
-) {
-    let name = format!("{prefix}{field}");
-    let written = ledger.values.get(&name).cloned().unwrap_or(Value::Null);
-    let was_ours = *current == written || (written.is_null() && field == "switch");
-    if !was_ours {
-        // A person's value stays; what we last wrote stays on record, so that it goes on counting as theirs.
-        next.values.insert(name, written);
-    } else if current != wanted {
-        custom.insert(format!("surveyor_{field}"), wanted.clone());
+/// Values that are not what was last written, on the object that takes the place of this one.
+fn keep_choices(plan: &mut Plan, machine: &Machine) {
+    let Some(ours) = &machine.ours else { return };
+    let ledger = Ledger::read(ours.ledger.as_ref());
+    let created = plan.steps.iter_mut().find_map(|planned| match &mut planned.step {
+        Step::Create { kind: ObjectKind::Device | ObjectKind::VirtualMachine, fields, .. } => Some(fields),
+        _ => None,
+    });
+    let Some(Value::Object(custom)) = created.and_then(|fields| fields.get_mut("custom_fields")) else {
+        return;
+    };
+    for field in ["dns_name", "class", "snooze_until"] {
+        let present = current(ours, field);
+        let written = ledger.values.get(field).cloned().unwrap_or(Value::Null);
+        if !is_same(&present, &written) {
+            custom.insert(format!("surveyor_{field}"), present);
+        }
     }
 }
 
+/// What becomes of each field: written, or left to a person.
+struct Decisions<'a> {
+    ledger: &'a Ledger,
+    next: Ledger,
+    custom: Map<String, Value>,
+}
+
+impl Decisions<'_> {
+    /// Writes a field unless a person changed it since we last wrote it.
+    fn decide(&mut self, field: &str, ledger_name: String, wanted: &Value, current: &Value) {
+        let written = self.ledger.values.get(&ledger_name).cloned().unwrap_or(Value::Null);
+        if is_same(current, &written) {
+            if !is_same(current, wanted) {
+                self.custom.insert(format!("surveyor_{field}"), wanted.clone());
+            }
+        } else {
+            // A person's value stays; what we last wrote stays on record, so that it goes on counting as theirs.
+            self.next.values.insert(ledger_name, written);
+        }
+    }
+}
+
+/// Whether two values say the same. A form sends line breaks as CR LF and cuts blanks at the end, whatever was edited in it.
+fn is_same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::String(a), Value::String(b)) => {
+            a.trim_end().lines().map(str::trim_end).eq(b.trim_end().lines().map(str::trim_end))
+        }
+        _ => a == b,
+    }
+}
+
+/// Proposal fields on interfaces: of those seen, and of those that were written earlier.
 fn push_interface_changes(
     plan: &mut Plan,
     machine: &Machine,
     desired: &create::Desired,
-    ledger: &Ledger,
-    next: &mut Ledger,
-    context: &Context<'_>,
+    decisions: &mut Decisions<'_>,
+    view: &View,
 ) {
-    if desired.interfaces.len() < 2 {
-        return;
-    }
-    for wanted in &desired.interfaces {
-        let Some(known) = context.view.interfaces_of(machine.object).find(|known| known.name == wanted.name)
-        else {
-            continue;
-        };
-        let mut custom = serde_json::Map::new();
-        let prefix = format!("{}/", wanted.name);
-        for field in ["switch", "port", "addresses"] {
-            let value = wanted.values.get(field).cloned().unwrap_or(Value::Null);
-            decide(field, &value, &current(&known.ours, field), ledger, next, &mut custom, &prefix);
+    for known in view.interfaces_of(machine.object) {
+        let wanted = desired.interfaces.iter().find(|wanted| wanted.known == Some(known.object));
+        let outer = std::mem::take(&mut decisions.custom);
+        for field in &FIELDS[..3] {
+            let name = ledger_name(known, wanted, field);
+            let value = wanted.and_then(|wanted| wanted.values.get(*field)).cloned().unwrap_or(Value::Null);
+            decisions.decide(field, name, &value, &current(&known.ours, field));
         }
+        let custom = std::mem::replace(&mut decisions.custom, outer);
         if !custom.is_empty() {
-            let before = Fields::from([("custom_fields".to_owned(), before(&known.ours, &custom))]);
-            let after = Fields::from([("custom_fields".to_owned(), Value::Object(custom))]);
-            let step = Step::Change {
-                kind: known.object.kind,
-                target: Target::Id(known.object.id),
-                before,
-                after,
-                guard: false,
-            };
-            plan.push(Phase::Attributes, Credential::Stager, step, format!("proposal of {}", known.name));
+            let label = format!("proposal of {}", known.name);
+            push_custom(plan, Phase::Attributes, known.object, &known.ours, custom, label);
         }
     }
+}
+
+fn ledger_name(known: &Interface, wanted: Option<&create::DesiredInterface>, field: &str) -> String {
+    match wanted {
+        Some(wanted) => wanted.ledger_name(field),
+        None => create::ledger_name(known.mac, &known.name, field),
+    }
+}
+
+fn push_custom(
+    plan: &mut Plan,
+    phase: Phase,
+    object: ObjectRef,
+    ours: &Ours,
+    custom: Map<String, Value>,
+    label: String,
+) {
+    let before = Fields::from([("custom_fields".to_owned(), before(ours, &custom))]);
+    let after = Fields::from([("custom_fields".to_owned(), Value::Object(custom))]);
+    let step = Step::Change { kind: object.kind, target: Target::Id(object.id), before, after, guard: false };
+    plan.push(phase, Credential::Stager, step, label);
 }
 
 /// The value a field has now, as it would be written.
@@ -195,7 +311,7 @@ pub(crate) fn current(ours: &Ours, field: &str) -> Value {
 }
 
 /// The present values of the custom fields that a change writes.
-pub(crate) fn before(ours: &Ours, custom: &serde_json::Map<String, Value>) -> Value {
+pub(crate) fn before(ours: &Ours, custom: &Map<String, Value>) -> Value {
     let values: BTreeMap<String, Value> = custom
         .keys()
         .map(|name| (name.clone(), current(ours, name.strip_prefix("surveyor_").unwrap_or(name))))

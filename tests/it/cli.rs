@@ -1,0 +1,206 @@
+//! The program itself: what it prints where, and how it ends.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::schemas;
+use crate::support::root;
+
+fn program(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_surveyor"));
+    command.current_dir(folder).env_clear().env("PATH", "/nonexistent").stdin(Stdio::null());
+    command
+}
+
+/// Runs the program in a folder with this configuration, if any.
+fn run(config: Option<&str>, arguments: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    if let Some(config) = config {
+        std::fs::write(folder.path().join("surveyor.toml"), config).unwrap();
+    }
+    program(folder.path()).args(arguments).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn printed(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// The one message of a run that a person has to fix.
+fn refusal(config: Option<&str>, arguments: &[&str]) -> String {
+    let output = run(config, arguments);
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert_eq!(printed(&output), "", "{text}");
+    assert_eq!(text.matches("error: ").count(), 1, "{text}");
+    text
+}
+
+fn scenario(name: &str) -> PathBuf {
+    root().join("tests/scenarios").join(name)
+}
+
+const ROUTER: &str = r#"
+[[source]]
+name = "router1"
+type = "routeros"
+address = "192.0.2.1"
+username = "surveyor"
+password_file = "/nonexistent/router1"
+tls = "insecure"
+"#;
+
+#[test]
+fn help_and_version_need_no_configuration() {
+    for arguments in [&["--help"] as &[&str], &["discover", "--help"], &["--version"], &["help"]] {
+        let output = run(None, arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", said(&output));
+        assert!(printed(&output).contains("surveyor"), "{arguments:?}");
+        assert_eq!(said(&output), "", "{arguments:?}");
+    }
+    let version = printed(&run(None, &["--version"]));
+    assert_eq!(version, format!("surveyor {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn a_wrong_command_line_is_the_users() {
+    for arguments in [&[] as &[&str], &["discver"], &["discover", "--recrd", "x"], &["plan"]] {
+        let output = run(None, arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert_eq!(printed(&output), "", "{arguments:?}");
+        assert!(said(&output).contains("Usage:"), "{arguments:?}: {}", said(&output));
+    }
+    assert!(said(&run(None, &["discver"])).contains("discover"), "it says what was meant");
+}
+
+#[test]
+fn a_missing_configuration_is_named() {
+    let text = refusal(None, &["discover"]);
+    assert!(text.contains("`surveyor.toml`") && text.contains("--config"), "{text}");
+    let text = refusal(None, &["--config", "other.toml", "status"]);
+    assert!(text.contains("`other.toml`"), "{text}");
+}
+
+#[test]
+fn bad_toml_says_the_line() {
+    let text = refusal(Some("[netbox]\nurl = \"x\"\nurl = \n"), &["discover"]);
+    assert!(text.contains("line 3"), "{text}");
+}
+
+#[test]
+fn an_unknown_key_is_named() {
+    let text = refusal(Some("[netbox]\nurll = \"https://netbox.example.org\"\n"), &["discover"]);
+    assert!(text.contains("urll") && text.contains("netbox"), "{text}");
+    let text = refusal(Some(&ROUTER.replace("username", "user_name")), &["discover"]);
+    assert!(text.contains("user_name"), "{text}");
+    let text = refusal(Some(&ROUTER.replace("routeros", "routerboard")), &["discover"]);
+    assert!(text.contains("routerboard"), "{text}");
+}
+
+#[test]
+fn every_fault_is_said_at_once() {
+    let config = format!(
+        "{ROUTER}{ROUTER}\n[netbox]\nurl = \"netbox.example.org\"\ntoken_file = \"/nonexistent/token\"\n[defaults]\nsite = \"hq\"\n"
+    );
+    let text = refusal(Some(&config), &["discover"]);
+    assert!(text.contains("two sources are called `router1`"), "{text}");
+    assert!(text.contains("`netbox.url` is `netbox.example.org`"), "{text}");
+}
+
+#[test]
+fn a_missing_secret_is_named() {
+    let text = refusal(Some(ROUTER), &["discover"]);
+    assert!(text.contains("router1") && text.contains("/nonexistent/router1"), "{text}");
+    let netbox = "[netbox]\nurl = \"https://netbox.example.org\"\ntoken_file = \"/nonexistent/token\"\n[defaults]\nsite = \"hq\"\n";
+    let text = refusal(Some(netbox), &["status"]);
+    assert!(text.contains("/nonexistent/token"), "{text}");
+    let text = refusal(Some(""), &["stage"]);
+    assert!(text.contains("[netbox]"), "{text}");
+}
+
+#[test]
+fn discover_prints_what_it_found() {
+    let folder = scenario("switch-from-empty");
+    let output = run(Some(""), &["discover", "--json", "--replay", folder.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let found: Value = serde_json::from_str(&printed(&output)).unwrap();
+    assert_eq!(schemas::faults("candidate", &found), Vec::<String>::new());
+    assert!(found["candidates"].as_array().is_some_and(|candidates| candidates.len() >= 2));
+
+    let output = run(Some(""), &["discover", "--replay", folder.to_str().unwrap()]);
+    assert!(printed(&output).contains("sw1"), "{}", printed(&output));
+    assert!(!printed(&output).contains('\u{1b}'), "no colours into a pipe");
+}
+
+#[test]
+fn what_is_recorded_replays_to_the_same() {
+    let folder = scenario("switch-from-empty");
+    let missing = run(Some(""), &["discover", "--replay", "nowhere"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(said(&missing).contains("nowhere"), "{}", said(&missing));
+    let once = run(Some(""), &["discover", "--json", "--replay", folder.to_str().unwrap()]);
+    let twice = run(Some(""), &["discover", "--json", "--replay", folder.to_str().unwrap()]);
+    assert_eq!(printed(&once), printed(&twice));
+}
+
+#[test]
+fn a_gap_is_incomplete() {
+    let folder = scenario("silent-source/silent");
+    let output = run(Some(""), &["discover", "--json", "--replay", folder.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    let found: Value = serde_json::from_str(&printed(&output)).unwrap();
+    assert!(!found["gaps"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn hostile_text_does_not_reach_the_terminal() {
+    let folder = scenario("hostile-name");
+    let output = run(Some(""), &["discover", "--replay", folder.to_str().unwrap()]);
+    let text = printed(&output);
+    assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("surveyor.toml"), "").unwrap();
+    let recording = folder.path().join("recording");
+    std::fs::create_dir(&recording).unwrap();
+    // More than fits into a pipe.
+    let mut lines = vec![r#"{"source":"r","observed_at":0,"version":1}"#.to_owned()];
+    lines.push(
+        r#"{"source":"r","observed_at":0,"fact":"network","prefix":"10.0.0.0/8","interface":null}"#
+            .to_owned(),
+    );
+    for number in 0..4000 {
+        let (high, low) = (number / 250, number % 250);
+        lines.push(format!(
+            r#"{{"source":"r","observed_at":0,"fact":"neighbor","mac":"00:1B:21:00:{high:02X}:{low:02X}","address":"10.0.{high}.{}","interface":null}}"#,
+            low + 1
+        ));
+    }
+    std::fs::write(recording.join("r.jsonl"), lines.join("\n")).unwrap();
+    for arguments in
+        [&["discover", "--json", "--replay", "recording"] as &[&str], &["discover", "--replay", "recording"]]
+    {
+        let mut child = program(folder.path())
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        let mut first = [0; 64];
+        stdout.read_exact(&mut first).unwrap();
+        drop(stdout);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        assert!(!said(&output).contains("error"), "{}", said(&output));
+    }
+}
