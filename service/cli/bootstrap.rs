@@ -74,9 +74,6 @@ pub(super) async fn run(config: &Config, wanted: &Arguments, output: &mut Output
     for line in &report.failed {
         output.line(format!("failed: {line}"))?;
     }
-    for file in &report.token_files {
-        output.line(format!("token written to {}", file.display()))?;
-    }
     for (title, url) in &report.inbox {
         output.line(format!("{title}: {url}"))?;
     }

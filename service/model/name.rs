@@ -130,8 +130,9 @@ pub fn escape_markdown(text: &str, limit: usize) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '#' | '+' | '!' | '|' | '~'
-            | '"' | '\'' | '$' => {
+            // Strikes through in pairs, and has no backslash form.
+            '~' => out.push_str("&#126;"),
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '#' | '+' | '!' | '|' => {
                 out.push('\\');
                 out.push(c);
             }

@@ -92,13 +92,13 @@ async fn approve_loop(service: Arc<Service>, schedule: Schedule, wake: Arc<Notif
     let mut cursor = Cursor::default();
     let mut last_full: Option<Instant> = None;
     loop {
-        let is_woken = tokio::select! {
+        tokio::select! {
             () = stop.cancelled() => return,
-            () = wake.notified() => { sleep(DEBOUNCE).await; true }
-            _ = ticks.tick() => false,
-        };
+            () = wake.notified() => sleep(DEBOUNCE).await,
+            _ = ticks.tick() => {}
+        }
         let is_full = last_full.is_none_or(|at| at.elapsed() >= schedule.full_sweep);
-        match round(&service, &mut cursor, is_woken || is_full, &holder).await {
+        match round(&service, &mut cursor, is_full, &holder).await {
             Ok(()) if is_full => last_full = Some(Instant::now()),
             Ok(()) => {}
             Err(error) => {
@@ -116,7 +116,9 @@ async fn round(service: &Service, cursor: &mut Cursor, force: bool, holder: &str
     let own = service.own_users_cached().await.context("cannot ask NetBox who we are")?;
     let news =
         changes::since(&service.clients.stager, cursor, &own).await.context("cannot read the change log")?;
-    if force || news.anything || !hints.is_empty() || service.has_due_failures(now) || service.has_waiting() {
+    // NetBox calls back for our own writes too: those are no news.
+    let is_called = hints.iter().any(|hint| hint.user.as_ref().is_none_or(|user| !own.contains(user)));
+    if force || news.anything || is_called || service.has_due_failures(now) || service.has_waiting() {
         let held = service.approve_exclusively(&everything()).await?;
         log_held(&held);
     }
