@@ -293,3 +293,6 @@ fn check_webhook(webhook: file::Webhook, faults: &mut Vec<String>) -> Option<Web
         secret_files,
     })
 }
+
+#[cfg(test)]
+mod tests;

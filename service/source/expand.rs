@@ -222,9 +222,13 @@ fn subnets(config: &scan::Config, inventory: &Inventory) -> Vec<Outcome> {
     let filter = config.from_netbox.as_deref().unwrap_or_default();
     match look_up(&inventory.prefixes, filter) {
         Err(reason) => vec![Outcome::Unread(Unread { name: config.name.clone(), reason })],
-        Ok([]) => Vec::new(),
         Ok(found) => {
-            let subnets: BTreeSet<IpNet> = found.iter().map(IpNet::trunc).collect();
+            // An IPv6 prefix cannot be swept; that NetBox has it too must not be a gap of every run.
+            let subnets: BTreeSet<IpNet> =
+                found.iter().filter(|prefix| matches!(prefix, IpNet::V4(_))).map(IpNet::trunc).collect();
+            if subnets.is_empty() {
+                return Vec::new();
+            }
             vec![Outcome::Source(Box::new(SourceConfig::Scan(scan::Config {
                 subnets: subnets.into_iter().collect(),
                 from_netbox: None,

@@ -30,7 +30,7 @@ fn inventory(devices: Vec<KnownDevice>) -> Inventory {
         devices: BTreeMap::from([("role=access-switch&status=active".to_owned(), Ok(devices))]),
         prefixes: BTreeMap::from([(
             "tag=scan".to_owned(),
-            Ok(vec!["192.0.2.0/24".parse().unwrap(), "10.0.0.0/22".parse().unwrap()]),
+            Ok(["192.0.2.0/24", "2001:db8::/64", "10.0.0.0/22"].map(|text| text.parse().unwrap()).to_vec()),
         )]),
     }
 }

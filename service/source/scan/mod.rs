@@ -25,7 +25,7 @@ use crate::model::{Collection, SourceName};
 use sweep::Sweep;
 use targets::{Wanted, divide};
 
-/// A `[[source]]` of type `scan`.
+/// A `[[source]]` of type `scan`: IPv4 subnets. IPv6 networks are too large to ask; their hosts are in routers' tables.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -36,7 +36,8 @@ pub struct Config {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<String>")]
     pub subnets: Vec<IpNet>,
-    /// Which of NetBox's prefixes are scanned, as a filter of its prefix list: `tag=scan`. This or `subnets`.
+    /// Which of NetBox's prefixes are scanned, as a filter of its prefix list: `tag=scan`; IPv6 prefixes are left
+    /// out. This or `subnets`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_netbox: Option<String>,
     /// The interface that all subnets are on; else the one that has an address in the subnet.
