@@ -34,7 +34,12 @@ pub fn put_off(plans: &mut Vec<Plan>) -> usize {
 }
 
 fn claims(step: &Step) -> Vec<Claim> {
-    let Step::Create { kind, fields, .. } = step else { return Vec::new() };
+    let (kind, fields, target) = match step {
+        Step::Create { kind, fields, .. } => (kind, fields, None),
+        // An address that was there is taken by its key: it has no other.
+        Step::Change { kind, target, after, .. } => (kind, after, Some(target)),
+        _ => return Vec::new(),
+    };
     let text = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_lowercase);
     match kind {
         ObjectKind::Cable => {
@@ -42,7 +47,9 @@ fn claims(step: &Step) -> Vec<Claim> {
         }
         ObjectKind::IpAddress => {
             let address = text("address").and_then(|net| net.split('/').next().map(str::to_owned));
-            address.map(Claim::Address).into_iter().chain(text("dns_name").map(Claim::DnsName)).collect()
+            let known = target.map(|target| format!("#{target}"));
+            let name = text("dns_name").filter(|name| !name.is_empty()).map(Claim::DnsName);
+            address.or(known).map(Claim::Address).into_iter().chain(name).collect()
         }
         _ => Vec::new(),
     }
@@ -82,5 +89,25 @@ mod tests {
         }
         let mut plans = vec![plan("x", "192.0.2.1/24", "a", 1), plan("y", "192.0.2.2/24", "b", 2)];
         assert_eq!(put_off(&mut plans), 0);
+    }
+
+    #[test]
+    fn an_address_that_is_adopted_counts_too() {
+        let adopts = |object: &str, id: i64, name: &str| {
+            let mut plan = Plan::new(object, object, Cause::Materialize);
+            let after = serde_json::from_value(json!({ "assigned_object_id": 1, "dns_name": name })).unwrap();
+            let target = crate::plan::Target::Id(id);
+            let before = Fields::new();
+            let step = Step::Change { kind: ObjectKind::IpAddress, target, before, after, guard: true };
+            plan.push(Phase::Address, Credential::Materializer, step, "");
+            plan
+        };
+        for (mut plans, count) in [
+            (vec![adopts("x", 1, "a"), plan("y", "192.0.2.2/24", "A", 2)], 1),
+            (vec![adopts("x", 1, "a"), adopts("y", 1, "b")], 1),
+            (vec![adopts("x", 1, ""), adopts("y", 2, "")], 0),
+        ] {
+            assert_eq!(put_off(&mut plans), count, "{plans:?}");
+        }
     }
 }

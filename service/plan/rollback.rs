@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::ledger::Ledger;
-use super::materialize::{push_state, title_identity};
-use super::view::{Machine, TAG};
+use super::materialize::{push_custom, push_state, title_identity};
+use super::view::{Address, Cable, Machine, TAG};
 use super::{Cause, Credential, Fields, Level, Phase, Plan, Step, Target, View};
+use crate::model::name::escape_markdown;
 use crate::model::{ObjectKind, ObjectRef, Timestamp};
 
 /// Plans the inverse of an approval from the ledger, and from what carries the tag where an approval was cut short.
@@ -30,7 +31,7 @@ pub fn rollback(machine: &Machine, view: &View, now: Timestamp) -> Plan {
         if cable.tags.contains(TAG) && (made(ObjectKind::Cable, cable.id) || is_own) {
             let object = ObjectRef::new(ObjectKind::Cable, cable.id);
             let step = Step::Delete { object, guard: tagged() };
-            plan.push(Phase::Uncable, Credential::Materializer, step, format!("cable #{}", cable.id));
+            plan.push(Phase::Uncable, Credential::Materializer, step, words(cable, view));
         }
     }
     let mut freed = Vec::new();
@@ -56,13 +57,17 @@ pub fn rollback(machine: &Machine, view: &View, now: Timestamp) -> Plan {
             continue;
         }
         let mut after = changed.before.clone();
+        // Only our tag goes: a person may have set others since.
+        let had_tag = slugs(changed.before.get("tags")).contains(TAG);
+        let tags = address.tags.iter().filter(|slug| had_tag || *slug != TAG);
+        after.insert("tags".to_owned(), tags.map(|slug| json!({ "slug": slug })).collect());
         if changed.after.get("dns_name").is_some_and(|name| *name != json!(address.dns_name)) {
             after.remove("dns_name");
         }
         let step = Step::Change {
             kind: changed.kind,
             target: Target::Id(changed.id),
-            before: Fields::new(),
+            before: present(address, &after),
             after,
             guard: true,
         };
@@ -100,6 +105,34 @@ pub fn rollback(machine: &Machine, view: &View, now: Timestamp) -> Plan {
     plan
 }
 
+/// A cable by its ends.
+fn words(cable: &Cable, view: &View) -> String {
+    let ends = cable.a.iter().chain(&cable.b).filter_map(|(_, id)| {
+        let interface = view.interface(ObjectRef::new(ObjectKind::Interface, *id))?;
+        let machine = view.machine(interface.machine).map(Machine::title).unwrap_or_default();
+        Some(format!("{} {}", escape_markdown(&machine, 64), escape_markdown(&interface.name, 64)))
+    });
+    let ends: Vec<String> = ends.collect();
+    if ends.is_empty() { format!("cable #{}", cable.id) } else { format!("cable {}", ends.join(" - ")) }
+}
+
+/// What the fields that are put back say now.
+fn present(address: &Address, after: &Fields) -> Fields {
+    let assigned = address.assigned.as_ref();
+    let all = Fields::from([
+        ("assigned_object_type".to_owned(), json!(assigned.map(|end| &end.0))),
+        ("assigned_object_id".to_owned(), json!(assigned.map(|end| end.1))),
+        ("dns_name".to_owned(), json!(address.dns_name)),
+        ("tags".to_owned(), address.tags.iter().map(|slug| json!({ "slug": slug })).collect()),
+    ]);
+    all.into_iter().filter(|(name, _)| after.contains_key(name)).collect()
+}
+
+fn slugs(tags: Option<&Value>) -> BTreeSet<&str> {
+    let tags = tags.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    tags.iter().filter_map(|tag| tag.get("slug")?.as_str()).collect()
+}
+
 fn finish(machine: &Machine, mut ledger: Ledger, plan: &mut Plan, view: &View, now: Timestamp) {
     let Some(ours) = &machine.ours else { return };
     let is_done =
@@ -131,7 +164,9 @@ fn finish(machine: &Machine, mut ledger: Ledger, plan: &mut Plan, view: &View, n
         let interface =
             view.interfaces_of(machine.object).find(|interface| interface.object.to_string() == *object);
         if let Some(interface) = interface {
-            push_state(interface.object, &interface.ours, restored(fields), plan, "proposal fields restored");
+            let custom = restored(fields);
+            let label = "proposal fields restored";
+            push_custom(interface.object, &interface.ours, custom, Phase::Proposal, plan, label);
         }
     }
     let mut custom = emptied.get(&machine.object.to_string()).map(restored).unwrap_or_default();

@@ -82,6 +82,7 @@ impl Service {
             .context("cannot read receipts")?
             .into_iter()
             .chain(self.store.open_steps("create").await.context("cannot read receipts")?)
+            .chain(self.store.open_steps("change").await.context("cannot read receipts")?)
             .map(|row| row.step)
             .collect();
         let context = Context { view: &view, policy: &self.settings.policy, now, open_steps: &open_steps };

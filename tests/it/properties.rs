@@ -133,6 +133,11 @@ fn foreign(world: &World) -> String {
     shown::world(&world, Depth::Substance)
 }
 
+/// Says which lines differ.
+fn same(was: &str, is: &str) {
+    assert!(was == is, "the worlds differ:\n{}", shown::difference(was, is));
+}
+
 fn config() -> ProptestConfig {
     ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() }
 }
@@ -167,7 +172,7 @@ proptest! {
         let mut cut = whole.clone();
         stage(&mut whole, &network);
         with_crash(&mut cut, at, |world| acts::staged(world, &network.collections()).plans);
-        prop_assert_eq!(shown::world(&whole, Depth::All), shown::world(&cut, Depth::All));
+        same(&shown::world(&whole, Depth::All), &shown::world(&cut, Depth::All));
     }
 
     #[test]
@@ -180,7 +185,7 @@ proptest! {
         let plan = |world: &World| acts::staged(world, &second.collections()).plans;
         until_nothing(&mut whole, plan);
         with_crash(&mut cut, at, plan);
-        prop_assert_eq!(shown::world(&whole, Depth::All), shown::world(&cut, Depth::All));
+        same(&shown::world(&whole, Depth::All), &shown::world(&cut, Depth::All));
     }
 
     #[test]
@@ -191,7 +196,7 @@ proptest! {
         let mut cut = whole.clone();
         until_nothing(&mut whole, acts::decided);
         with_crash(&mut cut, at, acts::decided);
-        prop_assert_eq!(shown::world(&whole, Depth::All), shown::world(&cut, Depth::All));
+        same(&shown::world(&whole, Depth::All), &shown::world(&cut, Depth::All));
     }
 
     #[test]
@@ -202,9 +207,9 @@ proptest! {
         acts::approve_all(&mut world);
         let before = shown::world(&world, Depth::Substance);
         until_nothing(&mut world, acts::decided);
-        prop_assert_eq!(&others, &foreign(&world));
+        same(&others, &foreign(&world));
         with_crash(&mut world, at, acts::undone);
-        prop_assert_eq!(before, shown::world(&world, Depth::Substance));
+        same(&before, &shown::world(&world, Depth::Substance));
         prop_assert!(acts::undone(&world).iter().all(Plan::is_empty));
         prop_assert!(acts::decided(&world).is_empty(), "what was rolled back stays so");
     }

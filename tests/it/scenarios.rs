@@ -90,7 +90,7 @@ fn run(folder: &Path) -> Vec<String> {
     if let Some(before) = before {
         let (was, is) = (shown::world(&before, Depth::Substance), shown::world(&world, Depth::Substance));
         back += "= against the world before approval:\n";
-        back += &difference(&was, &is);
+        back += &shown::difference(&was, &is);
     }
     [
         ("02-candidates.txt", candidates),
@@ -144,13 +144,4 @@ fn told(plan: &Plan, outcome: &Outcome) -> String {
         let _ = writeln!(text, "  !! {reason}");
     }
     text
-}
-
-/// Lines of one text that the other does not have.
-fn difference(was: &str, is: &str) -> String {
-    let gone =
-        was.lines().filter(|line| !is.lines().any(|other| other == *line)).map(|line| format!("- {line}\n"));
-    let new =
-        is.lines().filter(|line| !was.lines().any(|other| other == *line)).map(|line| format!("+ {line}\n"));
-    gone.chain(new).collect()
 }

@@ -24,7 +24,7 @@ fn generated<T: JsonSchema>(title: &str) -> String {
     text
 }
 
-pub(crate) fn schema(name: &str) -> Value {
+fn schema(name: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path(name)).unwrap()).unwrap()
 }
 
@@ -130,6 +130,15 @@ name = "sw1"
 type = "snmp"
 address = "192.0.2.2:161"
 credentials = "snmp-ro"
+[[source]]
+name = "access"
+type = "snmp"
+from_netbox = "role=access-switch&status=active" # one source per device found; address = primary or out-of-band IP
+credentials = "snmp-ro"
+[[source]]
+name = "lan"
+type = "scan"
+subnets = ["192.0.2.0/24"]
 [dns]
 zone = "lan.example.org"
 [[dns.unbound]]
@@ -147,7 +156,7 @@ fn the_documented_configuration_is_one() {
     std::fs::write(&file, CONFIGURATION).unwrap();
     let config = Config::read(&file).unwrap();
     let names: Vec<&str> = config.sources.iter().map(|source| source.name().as_str()).collect();
-    assert_eq!(names, ["router1", "pve", "sw1"]);
+    assert_eq!(names, ["router1", "pve", "sw1", "access", "lan"]);
     assert!(config.netbox.unwrap().has_one_token());
     assert_eq!(config.dns.unwrap().unbound.len(), 1);
     assert_eq!(config.webhook.unwrap().public_url, "http://surveyor:8745/webhooks/netbox");

@@ -84,7 +84,7 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
             {
                 walk(&path, found);
             }
-        } else {
+        } else if name != ".git" {
             found.push(path);
         }
     }

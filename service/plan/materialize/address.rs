@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net};
 use serde_json::{Value, json};
 
-use super::{Context, Nic, title_identity};
+use super::present::{address_fact, push_records};
+use super::{Context, Nic, nic, title_identity};
+use crate::model::name::escape_markdown;
 use crate::model::{ObjectKind, ObjectRef};
 use crate::plan::ledger::{Changed, Ledger, Made};
 use crate::plan::view::{Address, Machine, TAG};
@@ -29,6 +31,13 @@ pub(super) fn plan(
     wanted: &mut Vec<Wanted>,
 ) {
     for (address, given) in &nic.addresses {
+        if wanted.iter().any(|known| known.address == *address) {
+            plan.refuse(
+                RefusalKind::Interface,
+                format!("{address} is proposed more than once: not on {}", escape_markdown(&nic.name, 64)),
+            );
+            continue;
+        }
         // The name is published for the primary address of each family: the first one.
         let is_first = !wanted.iter().any(|known: &Wanted| known.address.is_ipv4() == address.is_ipv4())
             && primary_of(machine, *address)
@@ -49,9 +58,7 @@ pub(super) fn plan(
         };
         if let Some(target) = target {
             if let Some(name) = name {
-                plan.records
-                    .push(format!("{name} {} {address}", if address.is_ipv4() { "A" } else { "AAAA" }));
-                plan.records.push(format!("{address} PTR {name}"));
+                push_records(name, *address, plan);
             }
             wanted.push(Wanted { address: *address, target });
         }
@@ -61,7 +68,7 @@ pub(super) fn plan(
 #[expect(clippy::too_many_arguments, reason = "all of it decides the one step")]
 fn create(
     machine: &Machine,
-    nic: &Nic<'_>,
+    card: &Nic<'_>,
     address: IpAddr,
     given: Option<u8>,
     dns_name: Option<&str>,
@@ -81,27 +88,24 @@ fn create(
         plan.refuse(RefusalKind::Address, format!("{net} is the {what} address of its network"));
         return None;
     }
-    let kind = match machine.object.kind {
-        ObjectKind::VirtualMachine => ObjectKind::VmInterface,
-        _ => ObjectKind::Interface,
-    };
+    let kind = nic::interface_kind(machine);
     let key = Key::new(ObjectKind::IpAddress, format!("{}/{address}", title_identity(machine)));
     let status = if ledger.dhcp.contains(&address) { "dhcp" } else { "active" };
     let mut fields = Fields::from([
         ("address".to_owned(), json!(net)),
         ("status".to_owned(), json!(status)),
         ("assigned_object_type".to_owned(), json!(kind.content_type())),
-        ("assigned_object_id".to_owned(), nic.target.value()),
+        ("assigned_object_id".to_owned(), card.target.value()),
         ("tags".to_owned(), json!([{ "slug": TAG }])),
     ]);
     if let Some(name) = dns_name {
         fields.insert("dns_name".to_owned(), json!(name));
     }
-    let mut label = format!("IP address {net} on {}", nic.name);
+    let mut label = format!("IP address {net} on {}", card.name);
     if mask == full && given.is_none() && prefix.is_none() {
         label = format!("{label} (no prefix in NetBox contains it: mask /{full})");
     }
-    plan.facts.insert(format!("IP address {net} on {}", nic.name));
+    plan.facts.insert(address_fact(&net.to_string(), &card.name));
     let step = Step::Create { key: key.clone(), kind: ObjectKind::IpAddress, fields };
     plan.push(Phase::Address, Credential::Materializer, step, label);
     ledger.made.push(Made { kind: ObjectKind::IpAddress, id: key.reference() });
@@ -129,7 +133,7 @@ fn unusable(net: IpNet) -> Option<&'static str> {
 /// An address object that is there already: ours, free to adopt, or somebody else's.
 fn existing(
     machine: &Machine,
-    nic: &Nic<'_>,
+    card: &Nic<'_>,
     known: &Address,
     dns_name: Option<&str>,
     ledger: &mut Ledger,
@@ -168,15 +172,12 @@ fn existing(
             format!(
                 "{} belongs to {}: approve again after one of the two has let go",
                 known.address.addr(),
-                crate::model::name::escape_markdown(&owner, 120)
+                escape_markdown(&owner, 120)
             ),
         );
         return None;
     }
-    let kind = match machine.object.kind {
-        ObjectKind::VirtualMachine => ObjectKind::VmInterface,
-        _ => ObjectKind::Interface,
-    };
+    let kind = nic::interface_kind(machine);
     let mut tags: Vec<Value> = known.tags.iter().map(|slug| json!({ "slug": slug })).collect();
     let before_tags = json!(tags);
     tags.push(json!({ "slug": TAG }));
@@ -187,7 +188,7 @@ fn existing(
     ]);
     let mut after = Fields::from([
         ("assigned_object_type".to_owned(), json!(kind.content_type())),
-        ("assigned_object_id".to_owned(), nic.target.value()),
+        ("assigned_object_id".to_owned(), card.target.value()),
         ("tags".to_owned(), json!(tags)),
     ]);
     if let Some(name) = dns_name.filter(|_| known.dns_name.is_empty()) {
@@ -202,7 +203,7 @@ fn existing(
             after: after.clone(),
         });
     }
-    plan.facts.insert(format!("IP address {} on {}", known.address, nic.name));
+    plan.facts.insert(address_fact(&known.address.to_string(), &card.name));
     let step = Step::Change {
         kind: ObjectKind::IpAddress,
         target: Target::Id(known.id),
@@ -214,7 +215,7 @@ fn existing(
         Phase::Address,
         Credential::Materializer,
         step,
-        format!("IP address {} (was unassigned) on {}", known.address, nic.name),
+        format!("IP address {} (was unassigned) on {}", known.address, card.name),
     );
     Some(Target::Id(known.id))
 }

@@ -31,6 +31,11 @@ pub(super) fn plan(
             }
             true
         }
+        Ok(Wish::Connect(far)) if is_planned(far, plan) => {
+            let place = format!("{} is proposed for another interface too", escape_markdown(&far.name, 64));
+            plan.refuse(RefusalKind::Cable, format!("no cable: {place}"));
+            false
+        }
         Ok(Wish::Connect(far)) => {
             let key = Key::new(ObjectKind::Cable, format!("{}/{}", title_identity(machine), nic.name));
             let end = |id: serde_json::Value| json!([{ "object_type": "dcim.interface", "object_id": id }]);
@@ -53,6 +58,17 @@ pub(super) fn plan(
             false
         }
     }
+}
+
+/// Whether another network card of the machine gets a cable to this port.
+fn is_planned(far: &Interface, plan: &Plan) -> bool {
+    plan.steps.iter().any(|planned| match &planned.step {
+        Step::Create { kind: ObjectKind::Cable, fields, .. } => {
+            fields.get("b_terminations").and_then(|end| end.get(0)?.get("object_id")?.as_i64())
+                == Some(far.object.id)
+        }
+        _ => false,
+    })
 }
 
 enum Wish<'a> {

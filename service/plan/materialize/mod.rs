@@ -5,20 +5,24 @@
 mod address;
 mod cable;
 mod nic;
+mod present;
+mod record;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::dns::{self, DesiredAddress, ForeignRecord};
-use super::ledger::Ledger;
-use super::stage::{current_value, short_hash};
+use super::ledger::{Ledger, Made};
 use super::view::{Machine, TAG, TAG_MANAGED, takes_cable};
-use super::{Cause, Credential, Fields, Key, Level, Phase, Plan, RefusalKind, Step, Target, View};
+use super::{Cause, Credential, Fields, Key, Phase, Plan, RefusalKind, Step, Target, View};
 use crate::model::name::escape_markdown;
 use crate::model::{MacAddr, ObjectKind, ObjectRef, Timestamp};
 
 use nic::Nic;
+use present::cable_fact;
+pub use record::failure;
+pub(crate) use record::{push_custom, push_state};
 
 /// Evidence older than this proposes no cable any more: hosts move. Two weeks, as for candidates nobody sees.
 pub const CLAIM_TTL_MS: i64 = 14 * 24 * 3600 * 1000;
@@ -51,7 +55,7 @@ pub fn materialize(machine: &Machine, context: &Context<'_>) -> Plan {
     let mut wants = Vec::new();
     for nic in &nics {
         address::plan(machine, nic, dns_name.name.as_deref(), &mut ledger, &mut plan, context, &mut wants);
-        if !nic.addresses.is_empty() && !dns_name.is_refused {
+        if !nic.addresses.is_empty() && !nic.has_refused_lines && !dns_name.is_refused {
             empty(&mut emptied, nic.proposed_on, "addresses", nic.addresses_text.as_deref());
         }
         if cable::plan(machine, nic, ledger_seen(machine, context), &mut ledger, &mut plan, context)
@@ -65,7 +69,15 @@ pub fn materialize(machine: &Machine, context: &Context<'_>) -> Plan {
     if ours.dns_name.is_some() && !dns_name.is_refused {
         empty(&mut emptied, machine.object, "dns_name", ours.dns_name.as_deref());
     }
-    present(machine, view, &mut plan);
+    for nic in &nics {
+        if let (Target::New(key), false) =
+            (&nic.target, ledger.made.iter().any(|made| made.id == nic.target.value()))
+        {
+            let kind = nic::interface_kind(machine);
+            ledger.made.push(Made { kind, id: key.reference() });
+        }
+    }
+    present::note(machine, view, &mut ledger, &mut plan);
     if plan.is_blocked() {
         plan.facts.clear();
         plan.steps.clear();
@@ -73,8 +85,8 @@ pub fn materialize(machine: &Machine, context: &Context<'_>) -> Plan {
         emptied.clear();
         ledger = before.clone();
     }
-    push_early_ledger(machine, &before, &ledger, &mut plan);
-    finish(machine, &before, ledger, &emptied, &mut plan, context);
+    record::push_early_ledger(machine, &before, &ledger, &emptied, &mut plan);
+    record::finish(machine, &before, ledger, &emptied, &mut plan, context);
     plan
 }
 
@@ -138,6 +150,9 @@ struct DnsName {
 fn dns_name(machine: &Machine, nics: &[Nic<'_>], context: &Context<'_>, plan: &mut Plan) -> DnsName {
     let none = |is_refused| DnsName { name: None, is_refused };
     let Some(wish) = machine.ours.as_ref().and_then(|ours| ours.dns_name.clone()) else { return none(false) };
+    if nics.iter().all(|nic| nic.addresses.is_empty()) {
+        return none(false); // There is nothing to publish it for.
+    }
     let name: crate::model::HostName = match wish.trim().parse() {
         Ok(name) => name,
         Err(error) => {
@@ -228,199 +243,6 @@ pub fn after(plans: &[&Plan], view: &View) -> View {
     next.indexed()
 }
 
-/// What approval changes on objects that were there before is written down before it is changed: a crash in between must not
-/// make them look like ours.
-fn push_early_ledger(machine: &Machine, before: &Ledger, ledger: &Ledger, plan: &mut Plan) {
-    if ledger.changed == before.changed {
-        return;
-    }
-    let mut early = before.clone();
-    early.changed.clone_from(&ledger.changed);
-    let field = |ledger: &Ledger| {
-        Fields::from([(CUSTOM.to_owned(), json!({ "surveyor_ledger": ledger.to_value() }))])
-    };
-    let step = Step::Change {
-        kind: machine.object.kind,
-        target: Target::Id(machine.object.id),
-        before: field(before),
-        after: field(&early),
-        guard: false,
-    };
-    plan.push(Phase::Device, Credential::Materializer, step, "note what was there before");
-}
-
-const CUSTOM: &str = "custom_fields";
-
-/// Journal entry and state: last, so that they say what is true.
-fn finish(
-    machine: &Machine,
-    before: &Ledger,
-    mut ledger: Ledger,
-    emptied: &BTreeMap<ObjectRef, Fields>,
-    plan: &mut Plan,
-    context: &Context<'_>,
-) {
-    let Some(ours) = &machine.ours else { return };
-    let has_effects = !plan.steps.is_empty();
-    let state = if plan.is_blocked() {
-        "blocked"
-    } else if plan.refused.is_empty() {
-        "applied"
-    } else {
-        "partial"
-    };
-    let mut reasons: Vec<String> = plan.refused.iter().map(|refusal| refusal.reason.clone()).collect();
-    reasons.sort();
-    ledger.refused = if reasons.is_empty() { String::new() } else { short_hash(&reasons.join("\n")) };
-    let is_same = !has_effects
-        && ours.state.as_deref() == Some(state)
-        && ledger.refused == before.refused
-        && emptied.is_empty()
-        && ours.decision.as_deref().is_none_or(str::is_empty);
-    if is_same {
-        return;
-    }
-    let mut lines = vec![match state {
-        "applied" => "**Approved and applied.**".to_owned(),
-        "partial" => "**Approved; applied in part.**".to_owned(),
-        _ => "**Approved, but nothing could be done.**".to_owned(),
-    }];
-    lines.extend(plan.facts.iter().map(|fact| format!("- {fact}")));
-    lines.extend(plan.records.iter().map(|record| format!("- DNS {record}")));
-    lines.extend(reasons.iter().map(|reason| format!("- refused: {reason}")));
-    lines.push(format!("\nAt {}", context.now));
-    let identity = title_identity(machine);
-    let outcome = short_hash(&format!("{state}\n{}", lines[..lines.len() - 1].join("\n")));
-    let level = if state == "applied" { Level::Success } else { Level::Warning };
-    let step = Step::Note {
-        kind: machine.object.kind,
-        target: Target::Id(machine.object.id),
-        key: format!("{identity}|materialize|{}|{outcome}", ledger.round),
-        level,
-        text: lines.join("\n"),
-    };
-    plan.push(Phase::Journal, Credential::Materializer, step, format!("journal entry: {state}"));
-
-    for (object, fields) in emptied {
-        let kept = ledger.emptied.entry(object.to_string()).or_default();
-        for (field, value) in fields {
-            kept.insert(field.clone(), value.clone());
-        }
-    }
-    let proposal = match state {
-        "applied" => Value::Null,
-        _ => json!(format!("**{state}**: {}", reasons.join("  \n"))),
-    };
-    for (object, fields) in emptied {
-        if *object != machine.object {
-            push_state(
-                *object,
-                &interface_ours(*object, context.view),
-                nulls(fields),
-                plan,
-                "proposal fields emptied",
-            );
-        }
-    }
-    let mut custom = nulls(emptied.get(&machine.object).unwrap_or(&Fields::new()));
-    custom.insert("surveyor_state".to_owned(), json!(state));
-    custom.insert("surveyor_proposal".to_owned(), proposal);
-    if ours.decision.as_deref().is_some_and(|decision| !decision.is_empty()) {
-        custom.insert("surveyor_decision".to_owned(), Value::Null);
-    }
-    custom.insert("surveyor_ledger".to_owned(), ledger.to_value());
-    push_state(machine.object, ours, custom, plan, &format!("state {state}"));
-}
-
-fn nulls(fields: &Fields) -> serde_json::Map<String, Value> {
-    fields.keys().map(|field| (format!("surveyor_{field}"), Value::Null)).collect()
-}
-
-fn interface_ours(object: ObjectRef, view: &View) -> super::view::Ours {
-    view.interface(object).map(|interface| interface.ours.clone()).unwrap_or_default()
-}
-
-/// The last step: custom fields of an object, ours alone, so that it can go with others in one call.
-pub(crate) fn push_state(
-    object: ObjectRef,
-    ours: &super::view::Ours,
-    custom: serde_json::Map<String, Value>,
-    plan: &mut Plan,
-    label: &str,
-) {
-    let before: serde_json::Map<String, Value> = custom
-        .keys()
-        .map(|name| (name.clone(), current_value(ours, name.strip_prefix("surveyor_").unwrap_or(name))))
-        .collect();
-    let step = Step::Change {
-        kind: object.kind,
-        target: Target::Id(object.id),
-        before: Fields::from([(CUSTOM.to_owned(), Value::Object(before))]),
-        after: Fields::from([(CUSTOM.to_owned(), Value::Object(custom))]),
-        guard: false,
-    };
-    plan.push(Phase::State, Credential::Materializer, step, label);
-}
-
-/// What went wrong while a plan was applied, written down: a danger entry and the state `failed`.
-pub fn failure(machine: &Machine, reason: &str, now: Timestamp) -> Plan {
-    let mut plan = Plan::new(title_identity(machine), machine.title(), Cause::Materialize);
-    plan.netbox = Some(machine.object);
-    let Some(ours) = &machine.ours else { return plan };
-    let mut ledger = Ledger::read(ours.ledger.as_ref());
-    let shown = escape_markdown(reason, 400);
-    let refused = short_hash(&shown);
-    if ours.state.as_deref() == Some("failed") && ledger.refused == refused {
-        return plan;
-    }
-    ledger.refused.clone_from(&refused);
-    let step = Step::Note {
-        kind: machine.object.kind,
-        target: Target::Id(machine.object.id),
-        key: format!("{}|failed|{}|{refused}", title_identity(machine), ledger.round),
-        level: Level::Danger,
-        text: format!("**Approved, but applying it failed; it is tried again.**\n- {shown}\n\nAt {now}"),
-    };
-    plan.push(Phase::Journal, Credential::Materializer, step, "journal entry: failed");
-    let mut custom = serde_json::Map::new();
-    custom.insert("surveyor_state".to_owned(), json!("failed"));
-    custom.insert("surveyor_proposal".to_owned(), json!(format!("**failed**: {shown}")));
-    custom.insert("surveyor_ledger".to_owned(), ledger.to_value());
-    push_state(machine.object, ours, custom, &mut plan, "state failed");
-    plan
-}
-
-/// What is there of an earlier, interrupted approval: so that the journal entry is the same.
-fn present(machine: &Machine, view: &View, plan: &mut Plan) {
-    let mine = |end: &(String, i64)| {
-        view.interfaces_of(machine.object)
-            .find(|interface| interface.object.kind.content_type() == end.0 && interface.object.id == end.1)
-    };
-    for address in view.addresses.iter().filter(|address| address.machine == Some(machine.object)) {
-        let Some(interface) = address.assigned.as_ref().and_then(mine) else { continue };
-        if address.tags.contains(TAG) {
-            plan.facts.insert(format!("IP address {} on {}", address.address, interface.name));
-            if [machine.primary_ip4, machine.primary_ip6].contains(&Some(address.id)) {
-                plan.facts.insert(format!("primary address {}", address.address.addr()));
-            }
-        }
-    }
-    for cable in view.cables.iter().filter(|cable| cable.tags.contains(TAG) && cable.ours.id.is_none()) {
-        let Some(near) = cable.a.iter().find_map(mine) else { continue };
-        let far =
-            cable.b.iter().find_map(|(_, id)| view.interface(ObjectRef::new(ObjectKind::Interface, *id)));
-        if let Some(far) = far {
-            plan.facts.insert(cable_fact(&near.name, far, view));
-        }
-    }
-}
-
-/// A cable in words.
-fn cable_fact(near: &str, far: &super::view::Interface, view: &View) -> String {
-    let switch = view.machine(far.machine).map(Machine::title).unwrap_or_default();
-    format!("cable {near} - {} {}", escape_markdown(&switch, 64), escape_markdown(&far.name, 64))
-}
-
 /// A network card to put things on, where the object has none: a person removed it, or the device type has no ports.
 fn push_missing_interface(
     machine: &Machine,
@@ -429,10 +251,8 @@ fn push_missing_interface(
     plan: &mut Plan,
     view: &View,
 ) -> Target {
-    let (kind, parent) = match machine.object.kind {
-        ObjectKind::VirtualMachine => (ObjectKind::VmInterface, "virtual_machine"),
-        _ => (ObjectKind::Interface, "device"),
-    };
+    let kind = nic::interface_kind(machine);
+    let parent = if kind == ObjectKind::VmInterface { "virtual_machine" } else { "device" };
     let key = Key::new(kind, format!("{}/{name}", title_identity(machine)));
     let mut fields = Fields::from([
         (parent.to_owned(), json!(machine.object.id)),

@@ -1,12 +1,13 @@
 //! The network cards of an approved object, with what the proposal (as edited by people) says about each.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
 use super::{first_free_port, push_missing_interface, title_identity};
 use crate::model::name::escape_markdown;
-use crate::model::{MacAddr, ObjectRef};
+use crate::model::{MacAddr, ObjectKind, ObjectRef};
 use crate::plan::view::{Interface, Machine, Ours};
 use crate::plan::{Plan, RefusalKind, Target, View};
 
@@ -29,6 +30,16 @@ pub(super) struct Nic<'a> {
     pub addresses: Vec<(IpAddr, Option<u8>)>,
     /// The field as it was.
     pub addresses_text: Option<String>,
+    /// Lines of the field that cannot be followed: it stays, so that they are not forgotten.
+    pub has_refused_lines: bool,
+}
+
+/// The model of the machine's interfaces.
+pub(super) const fn interface_kind(machine: &Machine) -> ObjectKind {
+    match machine.object.kind {
+        ObjectKind::VirtualMachine => ObjectKind::VmInterface,
+        _ => ObjectKind::Interface,
+    }
 }
 
 /// An interface, its name, and the addresses proposed on it.
@@ -49,8 +60,9 @@ pub(super) fn nics<'a>(machine: &Machine, view: &'a View, plan: &mut Plan) -> Ve
         if is_empty(&interface.ours) {
             continue;
         }
-        let lines = parse(interface.ours.addresses.as_deref(), plan);
+        let lines = once(parse(interface.ours.addresses.as_deref(), plan));
         nics.push(Nic {
+            has_refused_lines: false,
             target: Target::Id(interface.object.id),
             interface: Some(interface),
             name: interface.name.clone(),
@@ -65,7 +77,8 @@ pub(super) fn nics<'a>(machine: &Machine, view: &'a View, plan: &mut Plan) -> Ve
         return nics;
     }
     // Fields on the machine itself: each address on the interface its line names, the rest and the cable on the main one.
-    let lines = parse(ours.addresses.as_deref(), plan);
+    let lines = once(parse(ours.addresses.as_deref(), plan));
+    let mut has_refused_lines = false;
     let main = main_interface(machine, view);
     let mut groups: Vec<Group<'_>> = Vec::new();
     let main_name = main.map_or_else(|| "eth0".to_owned(), |interface| interface.name.clone());
@@ -86,6 +99,7 @@ pub(super) fn nics<'a>(machine: &Machine, view: &'a View, plan: &mut Plan) -> Ve
                         escape_markdown(&machine.title(), 64)
                     ),
                 );
+                has_refused_lines = true;
                 continue;
             }
             _ => (main, main_name.clone()),
@@ -102,6 +116,7 @@ pub(super) fn nics<'a>(machine: &Machine, view: &'a View, plan: &mut Plan) -> Ve
             None => push_missing_interface(machine, &name, identity_mac(machine), plan, view),
         };
         nics.push(Nic {
+            has_refused_lines,
             target,
             interface,
             name,
@@ -138,6 +153,12 @@ fn main_interface<'a>(machine: &Machine, view: &'a View) -> Option<&'a Interface
         .or_else(|| view.interfaces_of(machine.object).find(|interface| interface.mac.is_some()))
         .or_else(|| first_free_port(machine, view))
         .or_else(|| view.interfaces_of(machine.object).next())
+}
+
+/// Each address once on each interface.
+fn once(lines: Vec<Line>) -> Vec<Line> {
+    let mut seen = BTreeSet::new();
+    lines.into_iter().filter(|line| seen.insert((line.address, line.interface.clone()))).collect()
 }
 
 fn parse(text: Option<&str>, plan: &mut Plan) -> Vec<Line> {

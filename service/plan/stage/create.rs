@@ -50,6 +50,9 @@ pub(super) fn ledger_name(mac: Option<MacAddr>, name: &str, field: &str) -> Stri
     mac.map_or_else(|| format!("{name}/{field}"), |mac| format!("{}/{field}", mac.lower()))
 }
 
+/// NetBox limits a serial number to 50 characters (dcim.models.Device.serial).
+const MAX_SERIAL: usize = 50;
+
 /// Why the candidate cannot be staged at all with this configuration.
 pub(super) fn impossible(candidate: &Candidate, view: &View) -> Option<String> {
     if candidate.kind == CandidateKind::VirtualMachine {
@@ -123,7 +126,9 @@ pub(super) fn plan(
             fields.insert("role".to_owned(), json!(view.defaults.roles.get(&class)));
             fields.insert("device_type".to_owned(), json!(view.defaults.device_types.get(&class)));
             if let Some(serial) = &candidate.serial {
-                fields.insert("serial".to_owned(), json!(serial.chars().take(50).collect::<String>()));
+                let serial = plain(serial).unwrap_or_default();
+                fields
+                    .insert("serial".to_owned(), json!(serial.chars().take(MAX_SERIAL).collect::<String>()));
             }
         }
         CandidateKind::VirtualMachine => {
@@ -159,7 +164,7 @@ pub(super) fn plan(
     if let Some(device) = &candidate.device {
         devices.targets.insert(device.clone(), Target::New(key.clone()));
     }
-    let note = proposal::note(candidate, &text, &plan.refused, context.now);
+    let note = proposal::note(candidate, &text, context.now);
     push_note(&mut plan, candidate, kind, Target::New(key), note);
     plan
 }
@@ -368,7 +373,7 @@ fn cable(
     if !sure || is_network {
         return None;
     }
-    Some((devices.target(&attachment.switch)?.clone(), attachment.port.clone()))
+    Some((devices.target(&attachment.switch)?.clone(), plain(&attachment.port)?))
 }
 
 /// The interface that a network card is in NetBox: the one with its address, else the one with its name and no address.
@@ -385,19 +390,32 @@ fn known<'a>(
     let by_mac =
         interface.mac.and_then(|mac| view.interfaces_of(machine).find(|known| macs_on(known).contains(&mac)));
     by_mac.or_else(|| {
-        let name = base_name(interface, position);
-        view.interfaces_of(machine)
-            .find(|known| known.name == name)
-            .filter(|known| interface.mac.is_none() || macs_on(known).is_empty())
+        let base = base_name(interface, position);
+        view.interfaces_of(machine).find(|known| {
+            let is_numbered = || known.tags.contains(TAG) && is_numbered(&known.name, &base);
+            let is_named = known.name == base || (interface.mac.is_some() && is_numbered());
+            is_named && (interface.mac.is_none() || macs_on(known).is_empty())
+        })
     })
 }
 
 /// The interface's own name, or `eth0`, `eth1` for network cards nobody named.
 fn base_name(interface: &CandidateInterface, position: usize) -> String {
-    let given = interface.name.as_deref().map(|name| {
-        name.chars().filter(|c| !c.is_control()).take(crate::model::name::MAX_NETBOX_NAME).collect::<String>()
-    });
-    given.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| format!("eth{position}"))
+    interface.name.as_deref().and_then(plain).unwrap_or_else(|| format!("eth{position}"))
+}
+
+/// A name of the network as NetBox takes it: one line, no control characters, at most 64 characters, something to see.
+fn plain(name: &str) -> Option<String> {
+    let name: String =
+        name.chars().filter(|c| !c.is_control()).take(crate::model::name::MAX_NETBOX_NAME).collect();
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+/// Whether this is the name with the number that made it unique.
+fn is_numbered(name: &str, base: &str) -> bool {
+    name.strip_prefix(base)
+        .and_then(|rest| rest.strip_prefix('-'))
+        .is_some_and(|count| !count.is_empty() && count.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Its name on the machine: unique there, at most 64 characters (NetBox dcim.models.Interface.name).

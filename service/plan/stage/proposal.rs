@@ -1,9 +1,17 @@
 //! What the reviewer reads: the proposal (at most six lines) and the journal entry with the evidence. Text found on the network
 //! is escaped, always.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde_json::Value;
+
 use super::create::Desired;
 use crate::model::name::escape_markdown;
-use crate::model::{Attachment, Candidate, CandidateKind, Conflict, Timestamp};
+use crate::model::{
+    Attachment, Candidate, CandidateInterface, CandidateKind, Conflict, ObjectKind, ObjectRef, Timestamp,
+};
+use crate::plan::view::Machine;
 use crate::plan::{Refusal, View};
 
 /// Longest text of the network that is shown, in characters.
@@ -45,7 +53,8 @@ pub(crate) fn proposal(
     let shown = macs.iter().take(4).cloned().collect::<Vec<_>>().join(", ");
     let more = if macs.len() > 4 { format!(" and {} more", macs.len() - 4) } else { String::new() };
     let sources: Vec<String> = candidate.sources.iter().map(|source| safe(source)).collect();
-    lines.push(format!("Seen by {}; MAC {shown}{more}", sources.join(", ")));
+    let macs = if shown.is_empty() { String::new() } else { format!("; MAC {shown}{more}") };
+    lines.push(format!("Seen by {}{macs}", sources.join(", ")));
     let mut notes: Vec<String> = candidate.conflicts.iter().map(conflict).collect();
     notes.extend(refused.iter().map(|refusal| safe(&refusal.reason)));
     if !candidate.other_names.is_empty() {
@@ -59,29 +68,27 @@ pub(crate) fn proposal(
     lines.join("  \n")
 }
 
+/// What the fields say that approval makes, people's values included.
 fn effects(candidate: &Candidate, desired: &Desired, view: &View) -> String {
     let mut effects = Vec::new();
+    let is_single = desired.interfaces.len() == 1;
     for (interface, wanted) in candidate.interfaces.iter().zip(&desired.interfaces) {
-        for address in &interface.addresses {
-            let mask = view
-                .prefix_of(*address)
-                .map(|prefix| prefix.prefix.prefix_len())
-                .or_else(|| interface.masks.get(address).copied());
-            let shown = mask.map_or_else(|| address.to_string(), |mask| format!("{address}/{mask}"));
-            effects.push(format!("{shown} on {}", safe(&wanted.name)));
-        }
-        let values = if desired.interfaces.len() == 1 { &desired.machine } else { &wanted.values };
-        if let (Some(attachment), true) = (&interface.attachment, values.contains_key("port")) {
-            effects.push(format!(
-                "cable {} - {} {}",
-                safe(&wanted.name),
-                safe(&attachment.switch),
-                safe(&attachment.port)
-            ));
+        let values = if is_single { &desired.machine } else { &wanted.values };
+        effects.extend(addresses(values, Some(interface), &wanted.name, view));
+        let text = |field: &str| values.get(field).and_then(Value::as_str);
+        if let Some(port) = text("port") {
+            let switch = switch(values, interface, view);
+            effects.push(format!("cable {} - {} {}", safe(&wanted.name), safe(&switch), safe(port)));
         }
     }
-    if let Some(name) = desired.machine.get("dns_name").and_then(|name| name.as_str()) {
-        effects.push(format!("DNS {name}"));
+    if !is_single {
+        effects.extend(addresses(&desired.machine, None, "its main interface", view));
+    }
+    let has_address = std::iter::once(&desired.machine)
+        .chain(desired.interfaces.iter().map(|interface| &interface.values))
+        .any(|values| values.contains_key("addresses"));
+    if let Some(name) = desired.machine.get("dns_name").and_then(Value::as_str).filter(|_| has_address) {
+        effects.push(format!("DNS {}", safe(name)));
     }
     if effects.is_empty() {
         return "nothing but the object itself (no address, no port known)".to_owned();
@@ -90,6 +97,35 @@ fn effects(candidate: &Candidate, desired: &Desired, view: &View) -> String {
     effects.truncate(8);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{more}", effects.join(", "))
+}
+
+fn addresses(
+    values: &BTreeMap<String, Value>,
+    interface: Option<&CandidateInterface>,
+    name: &str,
+    view: &View,
+) -> Vec<String> {
+    let lines = values.get("addresses").and_then(Value::as_str).unwrap_or_default();
+    let shown = lines.lines().filter(|line| !line.trim().is_empty()).map(|line| {
+        let (text, name) = line.trim().split_once(char::is_whitespace).unwrap_or((line.trim(), name));
+        let mask = text.parse::<IpAddr>().ok().and_then(|address| {
+            view.prefix_of(address)
+                .map(|prefix| prefix.prefix.prefix_len())
+                .or_else(|| interface?.masks.get(&address).copied())
+        });
+        let mask = mask.map(|mask| format!("/{mask}")).unwrap_or_default();
+        format!("{}{mask} on {}", safe(text), safe(name.trim()))
+    });
+    shown.collect()
+}
+
+fn switch(values: &BTreeMap<String, Value>, interface: &CandidateInterface, view: &View) -> String {
+    let known = values.get("switch").and_then(Value::as_i64);
+    let known = known.and_then(|id| view.machine(ObjectRef::new(ObjectKind::Device, id)));
+    known
+        .map(Machine::title)
+        .or_else(|| Some(interface.attachment.as_ref()?.switch.clone()))
+        .unwrap_or_else(|| "?".to_owned())
 }
 
 fn places(candidate: &Candidate) -> String {
@@ -156,7 +192,7 @@ fn conflict(conflict: &Conflict) -> String {
 }
 
 /// The journal entry: plan first, then the evidence with the time of the run, confidence with reasons, competing ports.
-pub(crate) fn note(candidate: &Candidate, proposal: &str, refused: &[Refusal], now: Timestamp) -> String {
+pub(crate) fn note(candidate: &Candidate, proposal: &str, now: Timestamp) -> String {
     let mut lines =
         vec![proposal.to_owned(), String::new(), "| source | says |".to_owned(), "| --- | --- |".to_owned()];
     let shown = candidate.evidence.iter().take(MAX_EVIDENCE);
@@ -167,7 +203,6 @@ pub(crate) fn note(candidate: &Candidate, proposal: &str, refused: &[Refusal], n
     }
     lines.push(format!("\nConfidence {}:", candidate.confidence));
     lines.extend(candidate.reasons.iter().map(|reason| format!("- {}", safe(reason))));
-    lines.extend(refused.iter().map(|refusal| format!("- refused: {}", safe(&refusal.reason))));
     lines.push(format!("\nObserved at {now}; `{}`", candidate.identity));
     lines.join("\n")
 }

@@ -43,54 +43,107 @@ pub(super) fn plan(
     let ledger = Ledger::read(ours.ledger.as_ref());
     let claim = claim_hash(candidate);
     let changed = claim != ledger.claim && !is_held;
-    let renamed = if changed {
-        push_name(&mut plan, candidate, machine, &ledger, names, view)
+    let last = state_step(machine.object, Fields::new(), Map::new());
+    let is_resumed = context.open_steps.contains(&last.name());
+    let naming = if changed {
+        push_name(&mut plan, candidate, machine, &ledger, names, view, is_resumed)
     } else {
-        names.wish_fails(candidate, machine.object, view)
+        Naming::Kept { wish_fails: names.wish_fails(candidate, machine.object, view) }
     };
+    let renamed = matches!(naming, Naming::Ours { wish_fails: true } | Naming::Kept { wish_fails: true });
     let name = plan.title.clone();
     let desired = create::desired(candidate, devices, context, renamed, Some(machine.object));
     push_missing_interfaces(&mut plan, candidate, machine, &desired, changed, context);
 
-    let text = proposal::proposal(candidate, &name, &desired, view, &plan.refused);
+    let mut decisions = Decisions {
+        ledger: &ledger,
+        next: create::ledger(candidate, &name, &desired),
+        shown: desired.clone(),
+        is_resumed,
+    };
+    let on_interfaces = interface_changes(machine, &desired, &mut decisions, view);
+    let mut custom = Map::new();
+    let fields = FIELDS.iter().map(|field| (*field).to_owned()).chain(desired.machine.keys().cloned());
+    for field in fields.collect::<BTreeSet<String>>() {
+        let wanted = desired.machine.get(&field).cloned().unwrap_or(Value::Null);
+        let value = decisions.decide(&field, field.clone(), &wanted, &current(ours, &field), &mut custom);
+        set(&mut decisions.shown.machine, &field, value);
+    }
+    let Decisions { mut next, shown, .. } = decisions;
+
     let note_key = format!("{}|claim|{claim}", candidate.identity);
-    if changed || (!is_held && context.open_steps.contains(&format!("note {note_key}"))) {
-        let note = proposal::note(candidate, &text, &plan.refused, context.now);
-        create::push_note(&mut plan, candidate, kind, Target::Id(machine.object.id), note);
+    if changed {
+        for (interface, custom) in on_interfaces {
+            let label = format!("proposal of {}", interface.name);
+            let before = Fields::from([(CUSTOM.to_owned(), before(&interface.ours, &custom))]);
+            plan.push(
+                Phase::Attributes,
+                Credential::Stager,
+                state_step(interface.object, before, custom),
+                label,
+            );
+        }
+        let text = proposal::proposal(candidate, &name, &shown, view, &plan.refused);
+        push_note(&mut plan, candidate, machine.object, &text, context);
+        next.round = ledger.round;
+        if let (Naming::Kept { .. }, Some(written)) = (naming, ledger.values.get("name")) {
+            next.values.insert("name".to_owned(), written.clone());
+        }
+        let state = if candidate.conflicts.is_empty() { "candidate" } else { "conflict" };
+        for (field, value) in [
+            ("proposal", json!(text)),
+            ("state", json!(state)),
+            ("confidence", json!(candidate.confidence)),
+            ("sources", json!(candidate.sources.join(", "))),
+            ("last_seen", json!(context.now.to_string())),
+            ("ledger", next.to_value()),
+        ] {
+            custom.insert(format!("surveyor_{field}"), value);
+        }
+        let before = Fields::from([(CUSTOM.to_owned(), before(ours, &custom))]);
+        let step = state_step(machine.object, before, custom);
+        plan.push(Phase::State, Credential::Stager, step, format!("proposal of `{name}`"));
+    } else if claim == ledger.claim && context.open_steps.contains(&format!("note {note_key}")) {
+        // An interrupted run owes it: the claim is the one that the proposal shows.
+        push_note(
+            &mut plan,
+            candidate,
+            machine.object,
+            ours.proposal.as_deref().unwrap_or_default(),
+            context,
+        );
     }
-    if !changed {
-        return plan;
-    }
-    let mut decisions =
-        Decisions { ledger: &ledger, next: create::ledger(candidate, &name, &desired), custom: Map::new() };
-    decisions.next.round = ledger.round;
-    if let Some(written) = ledger.values.get("name").filter(|written| **written != json!(machine.title())) {
-        decisions.next.values.insert("name".to_owned(), written.clone());
-    }
-    push_interface_changes(&mut plan, machine, &desired, &mut decisions, view);
-    for (field, value) in &desired.machine {
-        decisions.decide(field, field.clone(), value, &current(ours, field));
-    }
-    for field in FIELDS.iter().filter(|field| !desired.machine.contains_key(**field)) {
-        decisions.decide(field, (*field).to_owned(), &Value::Null, &current(ours, field));
-    }
-    let Decisions { next, mut custom, .. } = decisions;
-    let state = if candidate.conflicts.is_empty() { "candidate" } else { "conflict" };
-    for (field, value) in [
-        ("proposal", json!(text)),
-        ("state", json!(state)),
-        ("confidence", json!(candidate.confidence)),
-        ("sources", json!(candidate.sources.join(", "))),
-        ("last_seen", json!(context.now.to_string())),
-        ("ledger", next.to_value()),
-    ] {
-        custom.insert(format!("surveyor_{field}"), value);
-    }
-    push_custom(&mut plan, Phase::State, machine.object, ours, custom, format!("proposal of `{name}`"));
     plan
 }
 
-/// The name follows the evidence as long as it is the one that was written last; whether the candidate cannot have its name.
+const CUSTOM: &str = "custom_fields";
+
+/// Writes custom fields; the last step of a changed claim is one.
+fn state_step(object: ObjectRef, before: Fields, custom: Map<String, Value>) -> Step {
+    let after = Fields::from([(CUSTOM.to_owned(), Value::Object(custom))]);
+    Step::Change { kind: object.kind, target: Target::Id(object.id), before, after, guard: false }
+}
+
+fn push_note(plan: &mut Plan, candidate: &Candidate, object: ObjectRef, text: &str, context: &Context<'_>) {
+    let note = proposal::note(candidate, text, context.now);
+    create::push_note(plan, candidate, object.kind, Target::Id(object.id), note);
+}
+
+fn set(values: &mut BTreeMap<String, Value>, field: &str, value: Value) {
+    if value.is_null() {
+        values.remove(field);
+    } else {
+        values.insert(field.to_owned(), value);
+    }
+}
+
+/// Whose the name is, and whether the candidate could not have the one it goes by.
+enum Naming {
+    Ours { wish_fails: bool },
+    Kept { wish_fails: bool },
+}
+
+/// The name follows the evidence as long as it is the one that was written last.
 fn push_name(
     plan: &mut Plan,
     candidate: &Candidate,
@@ -98,13 +151,18 @@ fn push_name(
     ledger: &Ledger,
     names: &mut Names,
     view: &View,
-) -> bool {
+    is_resumed: bool,
+) -> Naming {
     let present = machine.title();
-    if ledger.values.get("name").is_none_or(|written| *written != json!(present)) {
-        return names.wish_fails(candidate, machine.object, view);
+    let is_written = ledger.values.get("name") == Some(&json!(present));
+    if !is_written && !is_resumed {
+        return Naming::Kept { wish_fails: names.wish_fails(candidate, machine.object, view) };
     }
     let (name, problem) = names.choose(candidate, Some(machine.object), view);
-    let renamed = problem.is_some();
+    let wish_fails = problem.is_some();
+    if !is_written && name != present {
+        return Naming::Kept { wish_fails };
+    }
     if let Some((refusal, reason)) = problem {
         plan.refuse(refusal, reason);
     }
@@ -120,7 +178,7 @@ fn push_name(
         plan.push(Phase::Attributes, Credential::Stager, step, format!("name `{name}`, was `{present}`"));
         plan.title = name;
     }
-    renamed
+    Naming::Ours { wish_fails }
 }
 
 /// Interfaces and MAC addresses: those of a changed claim, and those that an interrupted run did not get to.
@@ -216,21 +274,33 @@ fn keep_choices(plan: &mut Plan, machine: &Machine) {
 struct Decisions<'a> {
     ledger: &'a Ledger,
     next: Ledger,
-    custom: Map<String, Value>,
+    /// What the fields say afterwards.
+    shown: create::Desired,
+    /// A run that wrote fields was interrupted before it wrote the ledger.
+    is_resumed: bool,
 }
 
 impl Decisions<'_> {
-    /// Writes a field unless a person changed it since we last wrote it.
-    fn decide(&mut self, field: &str, ledger_name: String, wanted: &Value, current: &Value) {
+    /// Writes a field unless a person changed it since we last wrote it; what it says afterwards.
+    fn decide(
+        &mut self,
+        field: &str,
+        ledger_name: String,
+        wanted: &Value,
+        current: &Value,
+        custom: &mut Map<String, Value>,
+    ) -> Value {
         let written = self.ledger.values.get(&ledger_name).cloned().unwrap_or(Value::Null);
-        if is_same(current, &written) {
+        let is_ours = is_same(current, &written) || (self.is_resumed && is_same(current, wanted));
+        if is_ours {
             if !is_same(current, wanted) {
-                self.custom.insert(format!("surveyor_{field}"), wanted.clone());
+                custom.insert(format!("surveyor_{field}"), wanted.clone());
             }
-        } else {
-            // A person's value stays; what we last wrote stays on record, so that it goes on counting as theirs.
-            self.next.values.insert(ledger_name, written);
+            return wanted.clone();
         }
+        // A person's value stays; what we last wrote stays on record, so that it goes on counting as theirs.
+        self.next.values.insert(ledger_name, written);
+        current.clone()
     }
 }
 
@@ -245,27 +315,30 @@ fn is_same(a: &Value, b: &Value) -> bool {
 }
 
 /// Proposal fields on interfaces: of those seen, and of those that were written earlier.
-fn push_interface_changes(
-    plan: &mut Plan,
+fn interface_changes<'a>(
     machine: &Machine,
     desired: &create::Desired,
     decisions: &mut Decisions<'_>,
-    view: &View,
-) {
+    view: &'a View,
+) -> Vec<(&'a Interface, Map<String, Value>)> {
+    let mut changes = Vec::new();
     for known in view.interfaces_of(machine.object) {
-        let wanted = desired.interfaces.iter().find(|wanted| wanted.known == Some(known.object));
-        let outer = std::mem::take(&mut decisions.custom);
+        let position = desired.interfaces.iter().position(|wanted| wanted.known == Some(known.object));
+        let wanted = position.and_then(|position| desired.interfaces.get(position));
+        let mut custom = Map::new();
         for field in &FIELDS[..3] {
             let name = ledger_name(known, wanted, field);
             let value = wanted.and_then(|wanted| wanted.values.get(*field)).cloned().unwrap_or(Value::Null);
-            decisions.decide(field, name, &value, &current(&known.ours, field));
+            let value = decisions.decide(field, name, &value, &current(&known.ours, field), &mut custom);
+            if let Some(shown) = position.and_then(|position| decisions.shown.interfaces.get_mut(position)) {
+                set(&mut shown.values, field, value);
+            }
         }
-        let custom = std::mem::replace(&mut decisions.custom, outer);
         if !custom.is_empty() {
-            let label = format!("proposal of {}", known.name);
-            push_custom(plan, Phase::Attributes, known.object, &known.ours, custom, label);
+            changes.push((known, custom));
         }
     }
+    changes
 }
 
 fn ledger_name(known: &Interface, wanted: Option<&create::DesiredInterface>, field: &str) -> String {
@@ -273,20 +346,6 @@ fn ledger_name(known: &Interface, wanted: Option<&create::DesiredInterface>, fie
         Some(wanted) => wanted.ledger_name(field),
         None => create::ledger_name(known.mac, &known.name, field),
     }
-}
-
-fn push_custom(
-    plan: &mut Plan,
-    phase: Phase,
-    object: ObjectRef,
-    ours: &Ours,
-    custom: Map<String, Value>,
-    label: String,
-) {
-    let before = Fields::from([("custom_fields".to_owned(), before(ours, &custom))]);
-    let after = Fields::from([("custom_fields".to_owned(), Value::Object(custom))]);
-    let step = Step::Change { kind: object.kind, target: Target::Id(object.id), before, after, guard: false };
-    plan.push(phase, Credential::Stager, step, label);
 }
 
 /// The value a field has now, as it would be written.

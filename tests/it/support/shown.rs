@@ -263,3 +263,12 @@ fn place(attachment: &Attachment) -> String {
         attachment.competing.iter().map(|port| format!(" or {} {}", port.switch, port.port)).collect();
     format!("{alone}{} {}{vlan}{}", attachment.switch, attachment.port, competing.concat())
 }
+
+/// Lines of one text that the other does not have.
+pub(crate) fn difference(was: &str, is: &str) -> String {
+    let gone =
+        was.lines().filter(|line| !is.lines().any(|other| other == *line)).map(|line| format!("- {line}\n"));
+    let new =
+        is.lines().filter(|line| !was.lines().any(|other| other == *line)).map(|line| format!("+ {line}\n"));
+    gone.chain(new).collect()
+}
