@@ -47,7 +47,15 @@ if [[ $mode == all ]]; then
     export SURVEYOR_LAB=$lab_dir/run/lab.json
     SURVEYOR_TEST_POSTGRES=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["postgres"]["store_url"])' "$SURVEYOR_LAB")
     export SURVEYOR_TEST_POSTGRES
-    export SURVEYOR_SNMPSIM=$venv/snmpsim-command-responder
+    # The SNMP agents run as nobody and load their ciphers late: from a folder that nobody may read.
+    snmpsim=/var/tmp/surveyor-snmpsim
+    if [[ ! -x $snmpsim/bin/snmpsim-command-responder ]]; then
+        echo "installing the SNMP agents of the tests (snmpsim, pysmi, cryptography) into $snmpsim"
+        /usr/bin/python3 -m venv "$snmpsim"
+        "$snmpsim/bin/pip" install --quiet --requirement tests/lab/requirements-snmpsim.txt
+    fi
+    export SURVEYOR_SNMPSIM=$snmpsim/bin/snmpsim-command-responder
+    python3 tests/lab/lab.py reset --instance e2e --template empty
 fi
 
 headline "Rust tests"

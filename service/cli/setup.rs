@@ -29,13 +29,26 @@ pub(crate) fn client(netbox: &NetBox, token: Secret) -> anyhow::Result<Client> {
 
 /// Both clients.
 pub(crate) fn clients(netbox: &NetBox) -> anyhow::Result<Clients> {
-    let stager = client(netbox, read_secret("netbox.stager_token_file", &netbox.stager_token_file)?)?;
+    let stager = client(netbox, read_token("netbox.stager_token_file", &netbox.stager_token_file)?)?;
     let materializer = if netbox.has_one_token() {
         stager.clone()
     } else {
-        stager.with_token(read_secret("netbox.materializer_token_file", &netbox.materializer_token_file)?)
+        stager.with_token(read_token("netbox.materializer_token_file", &netbox.materializer_token_file)?)
     };
     Ok(Clients { stager, materializer })
+}
+
+/// A token: one word, as it goes into a header.
+fn read_token(key: &str, file: &std::path::Path) -> anyhow::Result<Secret> {
+    let token = read_secret(key, file)?;
+    if !token.expose().chars().all(|c| c.is_ascii_graphic()) {
+        let fault = format!(
+            "`{key}`: `{}` has no NetBox token in it (hint: `surveyor bootstrap` writes it)",
+            file.display()
+        );
+        return Err(crate::config::ConfigError { faults: vec![fault] }.into());
+    }
+    Ok(token)
 }
 
 /// DNS servers.
@@ -107,6 +120,15 @@ pub(crate) struct NotFound(String);
 pub(crate) fn find(text: &str, view: &View) -> anyhow::Result<ObjectRef> {
     let text = text.trim();
     if let Some(object) = reference(text).or_else(|| page(text)) {
+        let is_there = match object.kind {
+            ObjectKind::Cable => view.cable(object.id).is_some(),
+            _ => view.machine(object).is_some(),
+        };
+        if !is_there {
+            return Err(
+                NotFound(format!("NetBox has no {object} that Surveyor could do anything about")).into()
+            );
+        }
         return Ok(object);
     }
     let mut found: BTreeSet<ObjectRef> =

@@ -59,6 +59,7 @@ pub fn correlate(collections: &[Collection], known: &Known) -> Discovery {
     let world = World::new(collections, known, &inventory, &edge, &heard, &sightings, &networks);
 
     let mut candidates = devices::devices(&world);
+    candidates.iter_mut().for_each(place_own_mac);
     candidates.extend(guests::guests(&world));
     candidates.extend(hosts::hosts(&world));
     candidates.sort_by(|a, b| a.identity.cmp(&b.identity));
@@ -71,6 +72,20 @@ pub fn correlate(collections: &[Collection], known: &Known) -> Discovery {
     }
     let (links, disagreements) = links::links(&inventory, &edge, &heard);
     Discovery { conflicts: conflicts(&candidates, disagreements), candidates, links, gaps: gaps(collections) }
+}
+
+/// A node that does not tell its cards' MAC addresses is known by the one that others see: that of the card on the switch.
+fn place_own_mac(candidate: &mut Candidate) {
+    let Some(mac) = candidate.identity.as_str().strip_prefix("mac:").and_then(|mac| mac.parse().ok()) else {
+        return;
+    };
+    if candidate.interfaces.iter().any(|interface| interface.mac.is_some()) {
+        return;
+    }
+    let card = candidate.interfaces.iter_mut().find(|interface| interface.attachment.is_some());
+    if let Some(card) = card {
+        card.mac = Some(mac);
+    }
 }
 
 /// The names that an administrator gave: of guests by the hypervisor, of devices by the configuration.

@@ -341,9 +341,13 @@ impl Service {
     /// Candidates that people deleted since the last look: not proposed again for a while.
     async fn snoozed(&self, view: &View, own: &BTreeSet<String>) -> anyhow::Result<Vec<Plan>> {
         let stored = self.store.cursor(DELETIONS).await.context("cannot read the place in the change log")?;
-        let mut cursor = changes::Cursor::from_text(stored.as_deref());
-        let news = changes::since(&self.clients.stager, &cursor, own).await?;
         let now = self.now();
+        // The first look goes back as far as a deletion would still count.
+        let mut cursor = match stored {
+            Some(stored) => changes::Cursor::from_text(Some(&stored)),
+            None => changes::Cursor::at(now.plus_millis(-self.settings.snooze_days * 24 * 3_600_000)),
+        };
+        let news = changes::since(&self.clients.stager, &cursor, own).await?;
         let until = now.plus_millis(self.settings.snooze_days * 24 * 3_600_000).day();
         let mut plans = Vec::new();
         for (_, by, row) in &news.deleted {

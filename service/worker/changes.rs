@@ -54,6 +54,11 @@ impl Cursor {
         Self { since: text.and_then(Timestamp::parse), seen: BTreeSet::new() }
     }
 
+    /// From this moment on.
+    pub(super) fn at(since: Timestamp) -> Self {
+        Self { since: Some(since), seen: BTreeSet::new() }
+    }
+
     /// For the store.
     pub(super) fn to_text(&self) -> Option<String> {
         self.since.map(|since| since.to_string())

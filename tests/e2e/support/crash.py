@@ -82,8 +82,8 @@ def points(requests, full):
     reads = [(n, "before") for n, method in requests if method == "GET"]
     if full:
         return sorted(writes + reads)
-    # Every third of the moments, shifted from write to write: each moment is tried, on some write.
-    return [writes[n] for n in range(len(writes)) if n % 3 == (n // 3) % 3] + reads[-1:]
+    # Three moments a write: every fourth of them is another moment on another write.
+    return writes[::4] + reads[-1:]
 
 
 def ledger(row):

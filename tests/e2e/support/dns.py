@@ -50,8 +50,11 @@ class Resolver:
 
     def files(self):
         """The include folder: name to content. Locks, which Unbound does not include, are nothing."""
-        kept = (path for path in sorted(self.folder.iterdir()) if path.suffix != ".lock")
-        return {path.name: path.read_bytes() for path in kept}
+        return {name: (self.folder / name).read_bytes() for name in sorted(self.names())}
+
+    def names(self):
+        """The names of these files."""
+        return {path.name for path in self.folder.iterdir() if path.suffix != ".lock"}
 
     def reset(self):
         """As it was before Surveyor came."""

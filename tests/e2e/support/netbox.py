@@ -98,7 +98,7 @@ class NetBox:
 
 def choice(value):
     """The bare value of a selection field."""
-    return value["value"] if isinstance(value, dict) else value
+    return value["value"] if isinstance(value, dict) and "value" in value else value
 
 
 def custom(row, name):

@@ -8,15 +8,19 @@ from .netbox import choice, slugs
 UNSTABLE = {"surveyor_ledger", "surveyor_first_seen", "surveyor_last_seen"}
 
 
+MACHINE = "id,name,status,role,site,serial,primary_ip4,primary_ip6,tags,custom_fields"
+PORT = "id,name,mac_address,enabled,tags,custom_fields"
+ASSIGNED = "assigned_object_type,assigned_object_id,tags,custom_fields"
+# Kind -> where it is listed, and the fields that count.
 LISTS = {
-    "devices": "dcim/devices/",
-    "guests": "virtualization/virtual-machines/",
-    "dcim interfaces": "dcim/interfaces/",
-    "virtualization interfaces": "virtualization/interfaces/",
-    "macs": "dcim/mac-addresses/",
-    "addresses": "ipam/ip-addresses/",
-    "cables": "dcim/cables/",
-    "journal": "extras/journal-entries/",
+    "devices": ("dcim/devices/", f"{MACHINE},device_type"),
+    "guests": ("virtualization/virtual-machines/", f"{MACHINE},cluster"),
+    "dcim interfaces": ("dcim/interfaces/", f"{PORT},device,type"),
+    "virtualization interfaces": ("virtualization/interfaces/", f"{PORT},virtual_machine"),
+    "macs": ("dcim/mac-addresses/", f"mac_address,{ASSIGNED}"),
+    "addresses": ("ipam/ip-addresses/", f"address,status,dns_name,{ASSIGNED}"),
+    "cables": ("dcim/cables/", "status,label,a_terminations,b_terminations,tags,custom_fields"),
+    "journal": ("extras/journal-entries/", f"kind,{ASSIGNED}"),
 }
 MODELS = {
     "devices": "dcim.device",
@@ -29,7 +33,7 @@ MODELS = {
 def world(netbox):
     """Everything, by kind; each kind is a sorted list of texts, so that a difference reads well."""
     with ThreadPoolExecutor(4) as pool:
-        found = dict(zip(LISTS, pool.map(netbox.all, LISTS.values())))
+        found = dict(zip(LISTS, pool.map(lambda row: netbox.all(row[0], fields=row[1]), LISTS.values())))
     machines = {
         (MODELS[kind], row["id"]): row["name"] for kind in ("devices", "guests") for row in found[kind]
     }
