@@ -77,14 +77,15 @@ def check_primary(machine, wanted):
 
 
 def published(name):
-    """Addresses that get records: the first of each family on each network card; a made-up name gets none."""
+    """Addresses that get records: the primary ones, the first of each family; a made-up name gets none."""
     if name.startswith("host-"):
         return []
-    found = []
-    for host in rows(name):
-        for version in (4, 6):
-            found += [text for text in host["addresses"] if ipaddress.ip_address(text).version == version][:1]
-    return found
+    addresses = [text for host in rows(name) for text in host["addresses"]]
+    return [
+        text
+        for version in (4, 6)
+        for text in [known for known in addresses if ipaddress.ip_address(known).version == version][:1]
+    ]
 
 
 def check_dns(scene, name):
