@@ -41,7 +41,9 @@ def test_discover_says_what_is_true_and_writes_nothing(scene):
             assert attachment, (host, candidate)
             assert (attachment["switch"], attachment["port"]) == host["place"]
             assert attachment["exclusive"] == (host["plug"] == "cable"), host
-    strangers = [host["mac"] for host in truth.hosts() if host["kind"] == "none" and host["mac"] in by_mac]
+    # What is seen and belongs to no known network is evidence, and says so; it is never staged.
+    proposed = {mac for mac, (candidate, _) in by_mac.items() if not candidate.get("evidence_only")}
+    strangers = [host["mac"] for host in truth.hosts() if host["kind"] == "none" and host["mac"] in proposed]
     assert strangers == []
     ends = {frozenset((link[side]["switch"], link[side]["port"]) for side in "ab") for link in found["links"]}
     assert ends == {frozenset(pair) for pair in truth.links()}
