@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 
 use super::{Phase, Plan, PlannedStep, Step};
+use crate::model::ObjectKind;
 
 /// One block a plan: who, the hash, one line a step in the order of execution, refusals, DNS records.
 pub fn plan(plan: &Plan) -> String {
     let object = plan.netbox.map(|object| format!(" ({object})")).unwrap_or_default();
     let mut text = format!("{} {}{object}, plan {}\n", verb(plan), printable(&plan.title), plan.hash());
     let mut steps: Vec<&PlannedStep> = plan.steps.iter().collect();
-    steps.sort_by_key(|step| step.phase);
+    steps.sort_by_key(|step| (step.phase, turn(&step.step), step.credential, bulk_kind(&step.step)));
     for step in steps {
         let _infallible = writeln!(text, "  {} {}", sign(&step.step), printable(&step.label));
     }
@@ -41,6 +42,24 @@ pub const fn sign(step: &Step) -> char {
         Step::Change { .. } | Step::ReplaceFile { .. } => '~',
         Step::Delete { .. } => '-',
         Step::Note { .. } => '#',
+    }
+}
+
+/// Within a phase: what is made, changes in bulk, the journal, then single writes (as `apply` groups them).
+const fn turn(step: &Step) -> u8 {
+    match step {
+        Step::Create { .. } => 0,
+        Step::Change { guard: false, .. } => 1,
+        Step::Note { .. } => 2,
+        Step::Change { .. } | Step::Delete { .. } | Step::ReplaceFile { .. } => 3,
+    }
+}
+
+/// Bulk calls go kind by kind.
+const fn bulk_kind(step: &Step) -> Option<ObjectKind> {
+    match step {
+        Step::Create { kind, .. } | Step::Change { kind, guard: false, .. } => Some(*kind),
+        _ => None,
     }
 }
 

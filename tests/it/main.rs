@@ -13,6 +13,7 @@
 )]
 
 mod cli;
+mod planning;
 mod properties;
 mod scenarios;
 mod schemas;

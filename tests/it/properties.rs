@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use serde_json::json;
-use surveyor::model::{ObjectKind, ObjectRef};
+use surveyor::model::{FactKind, ObjectKind, ObjectRef};
 use surveyor::plan::view::TAG;
 use surveyor::plan::{Plan, Step, Target};
 
@@ -231,6 +231,22 @@ proptest! {
         for machine in world.view.machines.iter().filter(|machine| had.contains(&machine.object)) {
             let ours = machine.ours.as_ref().unwrap();
             prop_assert_eq!((&ours.switch, &ours.port), (&None, &None));
+        }
+    }
+
+    #[test]
+    fn a_gap_changes_no_proposal(first in network(), second in network(), documents in documents()) {
+        let mut world = documents.world();
+        stage(&mut world, &first);
+        let mut silent = second.collections();
+        for collection in &mut silent {
+            collection.gap(FactKind::All, "no answer within 10 s");
+        }
+        for plan in acts::staged(&world, &silent).plans {
+            let is_new = plan.netbox.is_none() && !plan.steps.iter().any(|planned| {
+                matches!(planned.step, Step::Change { target: Target::Id(_), .. } | Step::Delete { .. })
+            });
+            prop_assert!(is_new, "{plan:#?}");
         }
     }
 
