@@ -32,6 +32,9 @@ pub struct Ledger {
     /// Objects that approval made: kind and id (or a reference, while planned).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub made: Vec<Made>,
+    /// Names of interfaces that approval is about to make: written first, so that one whose answer was lost is still known as ours.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub making: BTreeSet<String>,
     /// Fields that approval changed on objects that it did not make, with the values before and after.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<Changed>,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::ledger::Ledger;
-use super::materialize::{push_custom, push_state, title_identity};
+use super::materialize::{change_custom, title_identity};
 use super::view::{Address, Cable, Machine, TAG};
 use super::{Cause, Credential, Fields, Level, Phase, Plan, Step, Target, View};
 use crate::model::name::escape_markdown;
@@ -24,6 +24,9 @@ pub fn rollback(machine: &Machine, view: &View, now: Timestamp) -> Plan {
     let made =
         |kind: ObjectKind, id: i64| ledger.made.iter().any(|made| made.kind == kind && made.id == json!(id));
     let tagged = || Fields::from([("tags".to_owned(), json!([{ "slug": TAG }]))]);
+    // What is staged again belongs to the stager; cables and addresses never do.
+    let credential =
+        if machine.status == view.defaults.staged { Credential::Stager } else { Credential::Materializer };
 
     for cable in &view.cables {
         // A link between switches was approved as a cable of its own; a cable whose A end is elsewhere is another host's.
@@ -88,20 +91,19 @@ pub fn rollback(machine: &Machine, view: &View, now: Timestamp) -> Plan {
                 after: Fields::from([(field.to_owned(), Value::Null)]),
                 guard: true,
             };
-            plan.push(Phase::Unset, Credential::Materializer, step, format!("no {field}"));
+            plan.push(Phase::Unset, credential, step, format!("no {field}"));
         }
     }
-    for made in
-        ledger.made.iter().filter(|made| matches!(made.kind, ObjectKind::Interface | ObjectKind::VmInterface))
-    {
-        let Some(id) = made.id.as_i64() else { continue };
-        let object = ObjectRef::new(made.kind, id);
-        if view.interface(object).is_some_and(|interface| interface.tags.contains(TAG)) {
-            let step = Step::Delete { object, guard: tagged() };
-            plan.push(Phase::RemoveInterface, Credential::Materializer, step, format!("interface #{id}"));
+    for interface in view.interfaces_of(machine.object) {
+        let is_made =
+            made(interface.object.kind, interface.object.id) || ledger.making.contains(&interface.name);
+        if is_made && interface.tags.contains(TAG) {
+            let step = Step::Delete { object: interface.object, guard: tagged() };
+            let label = format!("interface {}", escape_markdown(&interface.name, 64));
+            plan.push(Phase::RemoveInterface, credential, step, label);
         }
     }
-    finish(machine, ledger, &mut plan, view, now);
+    finish(machine, ledger, credential, &mut plan, view, now);
     plan
 }
 
@@ -133,7 +135,14 @@ fn slugs(tags: Option<&Value>) -> BTreeSet<&str> {
     tags.iter().filter_map(|tag| tag.get("slug")?.as_str()).collect()
 }
 
-fn finish(machine: &Machine, mut ledger: Ledger, plan: &mut Plan, view: &View, now: Timestamp) {
+fn finish(
+    machine: &Machine,
+    mut ledger: Ledger,
+    credential: Credential,
+    plan: &mut Plan,
+    view: &View,
+    now: Timestamp,
+) {
     let Some(ours) = &machine.ours else { return };
     let is_done =
         ours.state.as_deref() == Some("rolled-back") && ours.decision.as_deref().is_none_or(str::is_empty);
@@ -142,6 +151,7 @@ fn finish(machine: &Machine, mut ledger: Ledger, plan: &mut Plan, view: &View, n
     }
     let emptied = std::mem::take(&mut ledger.emptied);
     ledger.made.clear();
+    ledger.making.clear();
     ledger.changed.clear();
     ledger.refused.clear();
     ledger.round += 1;
@@ -165,8 +175,8 @@ fn finish(machine: &Machine, mut ledger: Ledger, plan: &mut Plan, view: &View, n
             view.interfaces_of(machine.object).find(|interface| interface.object.to_string() == *object);
         if let Some(interface) = interface {
             let custom = restored(fields);
-            let label = "proposal fields restored";
-            push_custom(interface.object, &interface.ours, custom, Phase::Proposal, plan, label);
+            let step = change_custom(interface.object, &interface.ours, custom);
+            plan.push(Phase::Proposal, credential, step, "proposal fields restored");
         }
     }
     let mut custom = emptied.get(&machine.object.to_string()).map(restored).unwrap_or_default();
@@ -174,7 +184,8 @@ fn finish(machine: &Machine, mut ledger: Ledger, plan: &mut Plan, view: &View, n
     custom.insert("surveyor_decision".to_owned(), Value::Null);
     custom.insert("surveyor_proposal".to_owned(), json!("**rolled back**: nothing of it is applied"));
     custom.insert("surveyor_ledger".to_owned(), ledger.to_value());
-    push_state(machine.object, ours, custom, plan, "state rolled-back");
+    let step = change_custom(machine.object, ours, custom);
+    plan.push(Phase::State, credential, step, "state rolled-back");
 }
 
 fn restored(fields: &Fields) -> serde_json::Map<String, Value> {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use surveyor::model::{Candidate, Discovery, ObjectKind};
+use surveyor::plan::rollback::rollback;
 use surveyor::plan::{Plan, RefusalKind, Step};
 
 use crate::support::acts;
@@ -220,6 +221,15 @@ fn an_interface_that_approval_makes_goes_with_it() {
     world.delete(interface);
     acts::approve_all(&mut world);
     let before = text(&world);
+    // Wherever approval is cut short, by a crash or an answer that never came.
+    for limit in 0..acts::decided(&world)[0].steps.len() {
+        let mut cut = world.clone();
+        let plans = acts::decided(&cut);
+        cut.apply_some(&plans, limit);
+        let plans = acts::undone(&cut);
+        assert!(cut.apply(&plans).iter().all(Option::is_none), "{plans:#?}");
+        assert_eq!(before, text(&cut), "after {limit} steps");
+    }
     sweep(&mut world);
     assert!(text(&world).contains("192.0.2.10/24 active on desk eth0"), "{}", text(&world));
 
@@ -281,4 +291,20 @@ fn what_is_printed_is_in_the_order_of_execution() {
     let lines: Vec<&str> = printed.lines().skip(1).map(|line| &line[4..]).collect();
     assert_eq!(lines, labels);
     assert!(matches!(plan.steps[0].step, Step::Create { kind: ObjectKind::Device, .. }));
+}
+
+#[test]
+fn what_is_staged_again_is_rolled_back_with_the_rights_for_it() {
+    let mut world = documented();
+    stage(&mut world, vec![host("desk", &[(A, "192.0.2.10", Some("ether1"))])]);
+    let before = text(&world);
+    acts::approve_all(&mut world);
+    sweep(&mut world);
+    assert_ne!(before, text(&world));
+    acts::act(&mut world, "status desk staged");
+    let view = world.view();
+    let desk = view.machines.iter().find(|machine| machine.name.as_deref() == Some("desk")).unwrap();
+    let plans = vec![rollback(desk, &view, world.now)];
+    assert!(world.apply(&plans).iter().all(Option::is_none), "{plans:#?}");
+    assert_eq!(before, text(&world));
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::dns::{self, DesiredAddress, ForeignRecord};
-use super::ledger::{Ledger, Made};
+use super::ledger::Ledger;
 use super::view::{Machine, TAG, TAG_MANAGED, takes_cable};
 use super::{Cause, Credential, Fields, Key, Phase, Plan, RefusalKind, Step, Target, View};
 use crate::model::name::escape_markdown;
@@ -22,7 +22,7 @@ use crate::model::{MacAddr, ObjectKind, ObjectRef, Timestamp};
 use nic::Nic;
 use present::cable_fact;
 pub use record::failure;
-pub(crate) use record::{push_custom, push_state};
+pub(crate) use record::{change_custom, push_state};
 
 /// Evidence older than this proposes no cable any more: hosts move. Two weeks, as for candidates nobody sees.
 pub const CLAIM_TTL_MS: i64 = 14 * 24 * 3600 * 1000;
@@ -69,14 +69,7 @@ pub fn materialize(machine: &Machine, context: &Context<'_>) -> Plan {
     if ours.dns_name.is_some() && !dns_name.is_refused {
         empty(&mut emptied, machine.object, "dns_name", ours.dns_name.as_deref());
     }
-    for nic in &nics {
-        if let (Target::New(key), false) =
-            (&nic.target, ledger.made.iter().any(|made| made.id == nic.target.value()))
-        {
-            let kind = nic::interface_kind(machine);
-            ledger.made.push(Made { kind, id: key.reference() });
-        }
-    }
+    nic::note_made(machine, &nics, &mut ledger);
     present::note(machine, view, &mut ledger, &mut plan);
     if plan.is_blocked() {
         plan.facts.clear();

@@ -8,7 +8,8 @@ use ipnet::IpNet;
 use super::{first_free_port, push_missing_interface, title_identity};
 use crate::model::name::escape_markdown;
 use crate::model::{MacAddr, ObjectKind, ObjectRef};
-use crate::plan::view::{Interface, Machine, Ours};
+use crate::plan::ledger::{Ledger, Made};
+use crate::plan::view::{Interface, Machine, Ours, TAG};
 use crate::plan::{Plan, RefusalKind, Target, View};
 
 /// One network card and its proposal.
@@ -128,6 +129,20 @@ pub(super) fn nics<'a>(machine: &Machine, view: &'a View, plan: &mut Plan) -> Ve
         });
     }
     nics
+}
+
+/// Which interfaces approval makes, or made in a run that was cut short.
+pub(super) fn note_made(machine: &Machine, nics: &[Nic<'_>], ledger: &mut Ledger) {
+    for nic in nics {
+        if matches!(nic.target, Target::New(_)) {
+            ledger.making.insert(nic.name.clone());
+        }
+        let is_ours = nic.interface.is_none_or(|interface| interface.tags.contains(TAG));
+        let id = nic.target.value();
+        if is_ours && ledger.making.contains(&nic.name) && ledger.made.iter().all(|made| made.id != id) {
+            ledger.made.push(Made { kind: interface_kind(machine), id });
+        }
+    }
 }
 
 fn filled(text: Option<&str>) -> Option<String> {

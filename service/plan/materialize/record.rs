@@ -66,6 +66,7 @@ pub(super) fn finish(
     plan.push(Phase::Journal, Credential::Materializer, step, format!("journal entry: {state}"));
 
     keep_emptied(&mut ledger, emptied);
+    ledger.making.clear();
     let proposal = match state {
         "applied" => Value::Null,
         _ => json!(format!("**{state}**: {}", reasons.join("  \n"))),
@@ -73,7 +74,8 @@ pub(super) fn finish(
     for (object, fields) in emptied {
         if *object != machine.object {
             let ours = interface_ours(*object, context.view);
-            push_custom(*object, &ours, nulls(fields), Phase::Proposal, plan, "proposal fields emptied");
+            let step = change_custom(*object, &ours, nulls(fields));
+            plan.push(Phase::Proposal, Credential::Materializer, step, "proposal fields emptied");
         }
     }
     let mut custom = nulls(emptied.get(&machine.object).unwrap_or(&Fields::new()));
@@ -102,30 +104,23 @@ pub(crate) fn push_state(
     plan: &mut Plan,
     label: &str,
 ) {
-    push_custom(object, ours, custom, Phase::State, plan, label);
+    let step = change_custom(object, ours, custom);
+    plan.push(Phase::State, Credential::Materializer, step, label);
 }
 
-/// Custom fields of an object.
-pub(crate) fn push_custom(
-    object: ObjectRef,
-    ours: &Ours,
-    custom: Map<String, Value>,
-    phase: Phase,
-    plan: &mut Plan,
-    label: &str,
-) {
+/// A change of custom fields.
+pub(crate) fn change_custom(object: ObjectRef, ours: &Ours, custom: Map<String, Value>) -> Step {
     let before: Map<String, Value> = custom
         .keys()
         .map(|name| (name.clone(), current_value(ours, name.strip_prefix("surveyor_").unwrap_or(name))))
         .collect();
-    let step = Step::Change {
+    Step::Change {
         kind: object.kind,
         target: Target::Id(object.id),
         before: Fields::from([(CUSTOM.to_owned(), Value::Object(before))]),
         after: Fields::from([(CUSTOM.to_owned(), Value::Object(custom))]),
         guard: false,
-    };
-    plan.push(phase, Credential::Materializer, step, label);
+    }
 }
 
 /// What went wrong while a plan was applied, written down: a danger entry and the state `failed`.
@@ -167,6 +162,7 @@ pub(super) fn push_early_ledger(
 ) {
     let mut early = before.clone();
     early.changed.clone_from(&ledger.changed);
+    early.making.clone_from(&ledger.making);
     for changed in &mut early.changed {
         // Nothing that it refers to exists yet.
         changed.after.retain(|_, value| value.get(REFERENCE).is_none());

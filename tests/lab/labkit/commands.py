@@ -1,11 +1,12 @@
 """The commands of `lab.py`: arguments in, one function per command."""
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 
-from . import bring_up, packages
+from . import bring_up, packages, twin
 from .daemon import Daemon
 from .instances import NAMES, QUEUES
 from .parts import GROUPS, Parts
@@ -64,6 +65,12 @@ def parse():
     command(
         "reload-network", reload_network, "serve the copy as edited: SNMP data made again, peers restarted"
     )
+    added = command(
+        "twin",
+        make_twin,
+        "prepare a further lab beside this one and print the environment that means it; then `up` there",
+    )
+    added.add_argument("number", type=int)
     added = command("install", install, "install what only some tests need")
     added.add_argument("what", choices=["browser"])
     return parser.parse_args()
@@ -90,8 +97,11 @@ def up(arguments):
 
 
 def down(_arguments):
-    """Newest first."""
+    """Newest first; labs beside this one too."""
     parts = Parts()
+    for number in twin.numbers(parts.lab):
+        environment = {**os.environ, **twin.environment(parts.lab, number)}
+        subprocess.run([sys.executable, sys.argv[0], "down"], env=environment, check=True)
     with parts.lab.lock("lab"):
         bring_up.down(parts)
 
@@ -196,6 +206,14 @@ def reload_network(_arguments):
     parts = Parts()
     with parts.lab.lock("lab"):
         bring_up.restart_peers(parts)
+
+
+def make_twin(arguments):
+    """See labkit/twin.py."""
+    parts = Parts()
+    with parts.lab.lock("lab"):
+        twin.prepare(parts.lab, arguments.number)
+    print(json.dumps(twin.environment(parts.lab, arguments.number)))
 
 
 def install(_arguments):

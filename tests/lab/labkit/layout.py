@@ -26,6 +26,9 @@ PORTS = {
     "gunicorn-seed": 18201,
 }
 
+# Folders of further labs inside the first one begin with this.
+TWIN = "twin-"
+
 
 def state_directory():
     """`SURVEYOR_LAB_DIR`, else a folder in the user's cache."""
@@ -41,6 +44,8 @@ class Layout:
 
     def __init__(self, directory=None, offset=None):
         self.dir = Path(directory) if directory else state_directory()
+        # The folder that holds all that this lab's programs may need: a twin's are in the first lab's.
+        self.outermost = self.dir.parent if self.dir.name.startswith(TWIN) else self.dir
         self.offset = int(os.environ.get("SURVEYOR_LAB_PORT_OFFSET", "0")) if offset is None else offset
         self.cache = self.dir / "cache"
         self.run = self.dir / "run"

@@ -98,7 +98,7 @@ def netbox_interpreter(lab, install=True):
 def trixie(lab):
     """The interpreter inside the trixie folder."""
     enter = ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", ENTER, "sh"]
-    return Interpreter(SYSTEM_PYTHON, [*enter, lab.cache / SUITE, lab.dir])
+    return Interpreter(SYSTEM_PYTHON, [*enter, lab.cache / SUITE, lab.outermost])
 
 
 def build_trixie(lab):

@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""Runs the files of the end-to-end tests in several labs at once: each lab takes the next file when it is done with one.
+
+    side_by_side.py [--labs N] [FILE..] [-- arguments for pytest]
+
+Two labs unless told otherwise, one on a single core. What a file prints comes when it is done. The exit code is 0 if
+every file passed.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+LAB = [sys.executable, str(HERE.parent / "lab" / "lab.py")]
+
+
+class Files:
+    """What is still to be run, the slowest first, and how it went."""
+
+    def __init__(self, files, memory):
+        self.memory = memory
+        self.seconds = json.loads(memory.read_text(encoding="utf-8")) if memory.exists() else {}
+        # What was never run may take long.
+        self.waiting = sorted(files, key=lambda path: -self.seconds.get(path.name, 1e9))
+        self.lock = threading.Lock()
+        self.failed = []
+
+    def take(self):
+        """The next file; None if there is none."""
+        with self.lock:
+            return self.waiting.pop(0) if self.waiting else None
+
+    def done(self, path, number, code, output, seconds):
+        """Prints what it said."""
+        with self.lock:
+            self.seconds[path.name] = round(seconds, 1)
+            if code:
+                self.failed.append(path.name)
+            print(f"\n-- {path.name}: {seconds:.0f} s, lab {number}{', FAILED' if code else ''}", flush=True)
+            print(output.rstrip(), flush=True)
+
+    def remember(self):
+        """For the order of the next run."""
+        self.memory.write_text(json.dumps(self.seconds, indent=1), encoding="utf-8")
+
+
+def arguments():
+    """What was typed."""
+    own = sys.argv[1 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[1:]
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--labs", type=int, default=min(2, os.cpu_count() or 1), help="how many labs")
+    parser.add_argument("files", nargs="*", type=Path, help="all of tests/e2e unless told otherwise")
+    chosen = parser.parse_args(own)
+    chosen.pytest = sys.argv[len(own) + 2 :]
+    return chosen
+
+
+def bring_up(number):
+    """The environment of one lab, which runs afterwards. The first one is the lab itself."""
+    environment = dict(os.environ)
+    if number:
+        twin = subprocess.run([*LAB, "twin", str(number)], stdout=subprocess.PIPE, text=True, check=True)
+        environment |= json.loads(twin.stdout)
+    subprocess.run([*LAB, "up", "--instance", "e2e"], env=environment, check=True)
+    return environment
+
+
+def work(number, environment, files, more):
+    """Runs one file after the other in one lab."""
+    while path := files.take():
+        started = time.monotonic()
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path), *more]
+        done = subprocess.run(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        files.done(path, number + 1, done.returncode, done.stdout, time.monotonic() - started)
+
+
+def main():
+    """The exit code."""
+    chosen = arguments()
+    started = time.monotonic()
+    # One after the other: the first installs what the others share.
+    environments = [bring_up(number) for number in range(chosen.labs)]
+    info = subprocess.run([*LAB, "info"], stdout=subprocess.PIPE, text=True, check=True)
+    memory = Path(json.loads(info.stdout)["dir"]) / "cache" / "e2e-seconds.json"
+    files = Files(chosen.files or sorted(HERE.glob("test_*.py")), memory)
+    labs = [
+        threading.Thread(target=work, args=(number, environment, files, chosen.pytest))
+        for number, environment in enumerate(environments)
+    ]
+    for lab in labs:
+        lab.start()
+    for lab in labs:
+        lab.join()
+    files.remember()
+    failed = f"FAILED: {', '.join(files.failed)}" if files.failed else "all passed"
+    print(
+        f"\nend-to-end tests in {chosen.labs} labs, {time.monotonic() - started:.0f} s: {failed}", flush=True
+    )
+    return 1 if files.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
