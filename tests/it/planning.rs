@@ -1,7 +1,7 @@
 //! Planning, case by case: what people did to a proposal, and what approval makes of it.
 
 use serde_json::{Value, json};
-use surveyor::model::{Candidate, Discovery, ObjectKind};
+use surveyor::model::{Candidate, Discovery, FactKind, Gap, Link, ObjectKind, SourceName};
 use surveyor::plan::rollback::rollback;
 use surveyor::plan::{Plan, RefusalKind, Step};
 
@@ -307,4 +307,59 @@ fn what_is_staged_again_is_rolled_back_with_the_rights_for_it() {
     let plans = vec![rollback(desk, &view, world.now)];
     assert!(world.apply(&plans).iter().all(Option::is_none), "{plans:#?}");
     assert_eq!(before, text(&world));
+}
+
+#[test]
+fn a_planned_cable_goes_when_nothing_shows_it_any_more() {
+    let mut world = World::new();
+    let named = |name: &str, mac: &str| {
+        let mut found = switch(&PORTS);
+        found.identity = surveyor::model::Identity(format!("mac:{mac}"));
+        found.name = name.parse().unwrap();
+        found.device = Some(name.to_owned());
+        found.sources = [name.to_owned()].into();
+        found
+    };
+    let switches = || vec![named("sw1", "00:1b:21:00:00:e1"), named("sw2", "00:1b:21:00:00:e2")];
+    let link = |port: &str| -> Link {
+        serde_json::from_value(json!({
+            "a": { "switch": "sw1", "port": port }, "b": { "switch": "sw2", "port": "ether3" },
+            "evidence": ["lldp", "lldp-reverse"], "confidence": 99,
+        }))
+        .unwrap()
+    };
+    let seen = |links: Vec<Link>| Discovery { candidates: switches(), links, ..Discovery::default() };
+    let run = |world: &mut World, discovery: &Discovery| {
+        let plans = acts::staging(world, discovery).plans;
+        assert!(world.apply(&plans).iter().all(Option::is_none), "{plans:#?}");
+        plans.len()
+    };
+    run(&mut world, &seen(vec![link("ether1")]));
+    assert!(text(&world).contains("sw1 ether1 - sw2 ether3"), "{}", text(&world));
+    assert_eq!(run(&mut world, &seen(vec![link("ether1")])), 0);
+
+    // A switch that could not be read in full says nothing about what is gone.
+    let mut silent = seen(Vec::new());
+    silent.gaps.push(Gap {
+        source: SourceName::new("sw2"),
+        facts: FactKind::Neighbors,
+        reason: "timed out".to_owned(),
+    });
+    assert_eq!(run(&mut world, &silent), 0);
+    // Nor does a run that did not look at it.
+    let elsewhere = Discovery { candidates: switches().split_off(1), ..Discovery::default() };
+    assert_eq!(run(&mut world, &elsewhere), 0);
+
+    // Moved to another port: the old one goes, then the new one has room.
+    run(&mut world, &seen(vec![link("ether2")]));
+    run(&mut world, &seen(vec![link("ether2")]));
+    assert!(text(&world).contains("sw1 ether2 - sw2 ether3"), "{}", text(&world));
+    assert_eq!(text(&world).matches("dcim.cable").count(), 1, "{}", text(&world));
+
+    // What a person connected stays.
+    world.view.cables[0].status = "connected".to_owned();
+    assert_eq!(run(&mut world, &seen(Vec::new())), 0);
+    world.view.cables[0].status = "planned".to_owned();
+    assert_eq!(run(&mut world, &seen(Vec::new())), 1);
+    assert!(!text(&world).contains("dcim.cable"), "{}", text(&world));
 }

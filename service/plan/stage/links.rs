@@ -168,9 +168,25 @@ fn is_host_port(end: &LinkEnd, discovery: &Discovery) -> bool {
 /// Whether NetBox has exactly this cable (or our proposal of it) already.
 fn documented(a: &End, b: &End, context: &Context<'_>) -> bool {
     let (Target::Id(a), Target::Id(b)) = (&a.target, &b.target) else { return false };
+    cable_between(*a, *b, context).is_some()
+}
+
+fn cable_between(a: i64, b: i64, context: &Context<'_>) -> Option<i64> {
     let interface = |id: i64| context.view.interface(ObjectRef::new(ObjectKind::Interface, id));
-    let Some(cable) = interface(*a).and_then(|interface| interface.cable) else { return false };
-    interface(*b).is_some_and(|interface| interface.cable == Some(cable))
+    let cable = interface(a)?.cable?;
+    (interface(b)?.cable == Some(cable)).then_some(cable)
+}
+
+/// The cable that NetBox has between the two ends of a link.
+pub(super) fn documented_between(link: &Link, devices: &Devices, context: &Context<'_>) -> Option<i64> {
+    let interface = |end: &LinkEnd| match devices.target(&end.switch)? {
+        Target::Id(id) => {
+            let device = ObjectRef::new(ObjectKind::Device, *id);
+            Some(context.view.interface_named(device, &end.port)?.object.id)
+        }
+        Target::New(_) => None,
+    };
+    cable_between(interface(&link.a)?, interface(&link.b)?, context)
 }
 
 /// Why the port cannot take the cable.

@@ -9,6 +9,7 @@ mod links;
 mod matching;
 mod proposal;
 mod update;
+mod withdraw;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -168,6 +169,7 @@ pub fn stage(discovery: &Discovery, context: &Context<'_>) -> Staging {
         }
     }
     links::stage(discovery, &devices, context, &mut staging);
+    withdraw::stage(discovery, &devices, &silent, context, &mut staging);
     staging
 }
 
