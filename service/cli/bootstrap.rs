@@ -46,15 +46,10 @@ pub(super) async fn run(config: &Config, wanted: &Arguments, output: &mut Output
         lines.extend(ensure_site(&admin, config, wanted.dry_run).await?);
     }
     let mode = match (wanted.remove, wanted.dry_run) {
-        (_, true) if !wanted.remove => Mode::DryRun,
+        (false, true) => Mode::DryRun,
+        (false, false) => Mode::Apply,
+        (true, true) => Mode::RemoveDryRun,
         (true, false) => Mode::Remove,
-        (true, true) => {
-            return Err(ConfigError {
-                faults: vec!["--remove and --dry-run do not go together yet".to_owned()],
-            }
-            .into());
-        }
-        _ => Mode::Apply,
     };
     let report = bootstrap::run(&admin, &wishes, mode).await?;
     lines.extend(report.lines.iter().cloned());
@@ -79,7 +74,11 @@ pub(super) async fn run(config: &Config, wanted: &Arguments, output: &mut Output
     }
     output.line(format!(
         "{}: {} writes, {} requests; hash {}",
-        if wanted.dry_run { "dry run" } else { "bootstrapped" },
+        match mode {
+            Mode::DryRun | Mode::RemoveDryRun => "dry run",
+            Mode::Apply => "bootstrapped",
+            Mode::Remove => "removed",
+        },
         report.writes,
         report.requests,
         report.plan_hash

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::output::Output;
+use super::output::{Output, counted};
 use super::table::table;
 use super::{Ended, setup};
 use crate::clock::{Clock as _, SystemClock};
@@ -106,11 +106,11 @@ pub(super) fn print(discovery: &Discovery, output: &mut Output) -> anyhow::Resul
         output.line(format!("gap: {} {}: {}", gap.source, gap.facts.as_str(), gap.reason))?;
     }
     output.line(format!(
-        "{} candidates, {} links, {} conflicts, {} gaps",
-        discovery.candidates.len(),
-        discovery.links.len(),
-        discovery.conflicts.len(),
-        discovery.gaps.len()
+        "{}, {}, {}, {}",
+        counted(discovery.candidates.len(), "candidate"),
+        counted(discovery.links.len(), "link"),
+        counted(discovery.conflicts.len(), "conflict"),
+        counted(discovery.gaps.len(), "gap")
     ))
 }
 

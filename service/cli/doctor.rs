@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::output::Output;
+use super::output::{Output, counted};
 use super::{Ended, bootstrap as wishes, setup};
 use crate::config::Config;
 use crate::netbox::{Client, bootstrap, view};
@@ -77,7 +77,7 @@ pub(super) async fn run(config: &Config, output: &mut Output) -> anyhow::Result<
         output.line(format!("{sign} {}: {detail}", line.what))?;
     }
     let failures = lines.iter().filter(|line| line.outcome.is_err()).count();
-    output.line(format!("{} checks, {failures} failed", lines.len()))?;
+    output.line(format!("{}, {failures} failed", counted(lines.len(), "check")))?;
     Ok(if failures == 0 { Ended::Done } else { Ended::Faulty })
 }
 

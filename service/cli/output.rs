@@ -4,6 +4,11 @@ use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
+/// `1 gap`, `2 gaps`.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
 /// Standard output and error of one command.
 #[derive(Debug)]
 pub(crate) struct Output {

@@ -40,13 +40,22 @@ pub(crate) fn clients(netbox: &NetBox) -> anyhow::Result<Clients> {
 
 /// A token: one word, as it goes into a header.
 fn read_token(key: &str, file: &std::path::Path) -> anyhow::Result<Secret> {
-    let token = read_secret(key, file)?;
+    let token = match read_secret(key, file) {
+        Err(_) if !file.exists() => {
+            let fault = format!(
+                "`{key}`: `{}` does not exist (hint: `surveyor bootstrap --admin-token-file FILE` makes the token and writes it)",
+                file.display()
+            );
+            return Err(ConfigError { faults: vec![fault] }.into());
+        }
+        other => other?,
+    };
     if !token.expose().chars().all(|c| c.is_ascii_graphic()) {
         let fault = format!(
             "`{key}`: `{}` has no NetBox token in it (hint: `surveyor bootstrap` writes it)",
             file.display()
         );
-        return Err(crate::config::ConfigError { faults: vec![fault] }.into());
+        return Err(ConfigError { faults: vec![fault] }.into());
     }
     Ok(token)
 }

@@ -88,6 +88,8 @@ pub enum Mode {
     DryRun,
     /// Take away what was made.
     Remove,
+    /// Only say what would be taken away.
+    RemoveDryRun,
 }
 
 /// What was done.
@@ -155,7 +157,7 @@ pub async fn run(admin: &Client, wishes: &Wishes, mode: Mode) -> Result<Report, 
 
     let mut report = Report::default();
     let plan = match mode {
-        Mode::Remove => {
+        Mode::Remove | Mode::RemoveDryRun => {
             in_use(admin, wishes.force).await?;
             if !wishes.scripts.is_empty() {
                 // The API takes scripts and removes none (extras/api/views.py, ScriptModuleViewSet).
@@ -175,12 +177,12 @@ pub async fn run(admin: &Client, wishes: &Wishes, mode: Mode) -> Result<Report, 
     report.plan_hash = plan.hash();
     report.failed.extend(plan.refused.iter().map(|refusal| refusal.reason.clone()));
     let mut ids = found.ids();
-    if mode == Mode::DryRun {
+    if matches!(mode, Mode::DryRun | Mode::RemoveDryRun) {
         report.lines.extend(plan.steps.iter().map(execute::line));
     } else {
         execute::all(admin, &plan, wishes, &version, &mut ids, &mut report).await?;
     }
-    if mode != Mode::Remove {
+    if matches!(mode, Mode::Apply | Mode::DryRun) {
         report.inbox = inbox_urls(admin.base_url(), &|kind, name| ids.get(&Key::new(kind, name).0).copied());
     }
     let counts = admin.counts();

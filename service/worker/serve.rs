@@ -26,6 +26,9 @@ const HINT_LEASE_MS: i64 = 60_000;
 /// How long hints and settled receipts are kept.
 const HISTORY_MS: i64 = 90 * 24 * 3_600_000;
 
+/// An error that stays the same is logged again after this long.
+const REMIND: Duration = Duration::from_secs(600);
+
 /// How often what happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Schedule {
@@ -91,6 +94,7 @@ async fn approve_loop(service: Arc<Service>, schedule: Schedule, wake: Arc<Notif
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut cursor = Cursor::default();
     let mut last_full: Option<Instant> = None;
+    let mut trouble = Trouble::default();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -99,11 +103,33 @@ async fn approve_loop(service: Arc<Service>, schedule: Schedule, wake: Arc<Notif
         }
         let is_full = last_full.is_none_or(|at| at.elapsed() >= schedule.full_sweep);
         match round(&service, &mut cursor, is_full, &holder).await {
-            Ok(()) if is_full => last_full = Some(Instant::now()),
-            Ok(()) => {}
-            Err(error) => {
-                tracing::error!(error = format!("{error:#}"), "approval run failed; it is tried again");
+            Ok(()) => {
+                if is_full {
+                    last_full = Some(Instant::now());
+                }
+                trouble.is_over();
             }
+            Err(error) => trouble.is(format!("{error:#}")),
+        }
+    }
+}
+
+/// What went wrong in the last round: said once, and again from time to time while it stays the same.
+#[derive(Debug, Default)]
+struct Trouble(Option<(String, Instant)>);
+
+impl Trouble {
+    fn is(&mut self, error: String) {
+        let is_known = self.0.as_ref().is_some_and(|(said, at)| *said == error && at.elapsed() < REMIND);
+        if !is_known {
+            tracing::error!(error, "approval run failed; it is tried again");
+            self.0 = Some((error, Instant::now()));
+        }
+    }
+
+    fn is_over(&mut self) {
+        if self.0.take().is_some() {
+            tracing::info!("approval runs work again");
         }
     }
 }
