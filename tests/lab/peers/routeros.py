@@ -72,6 +72,18 @@ def columns(row, proplist):
     return {name: row[name] for name in sorted(row) if not proplist or name in proplist}
 
 
+def read_menu(folder, path):
+    """The rows of a menu and whether it has only one, or (None, False)."""
+    parts = path.split("/")
+    if not path or any(part in ("", ".", "..") for part in parts):
+        return None, False
+    content = wire.read_json(folder / ("_".join(parts) + ".json"))
+    if content is None:
+        return None, False
+    content = wire.unescape_bytes(content)
+    return ([content], True) if isinstance(content, dict) else (content, False)
+
+
 class RouterOs(wire.PeerHandler):
     """Answers /rest/..."""
 
@@ -105,17 +117,6 @@ class RouterOs(wire.PeerHandler):
             return False
         return hmac.compare_digest(given, self.server.credentials)
 
-    def menu(self, path):
-        """The rows of a menu and whether it has only one, or (None, False)."""
-        parts = path.split("/")
-        if not path or any(part in ("", ".", "..") for part in parts):
-            return None, False
-        content = wire.read_json(self.server.data_dir / ("_".join(parts) + ".json"))
-        if content is None:
-            return None, False
-        content = wire.unescape_bytes(content)
-        return ([content], True) if isinstance(content, dict) else (content, False)
-
     def reply(self, body):
         """Dispatches one request."""
         url = urlsplit(self.path)
@@ -134,10 +135,10 @@ class RouterOs(wire.PeerHandler):
         """GET of a menu with equality filters, or of one row by .id or name."""
         proplist = [name for key, value in query if key in PROPLIST for name in value.split(",") if name]
         filters = [(key, value) for key, value in query if key not in PROPLIST]
-        rows, single = self.menu(path)
+        rows, single = read_menu(self.server.data_dir, path)
         if rows is None:
             parent, _, wanted = path.rpartition("/")
-            rows, single = self.menu(parent)
+            rows, single = read_menu(self.server.data_dir, parent)
             if rows is None or single:
                 return error(400, f"no such command or directory ({wanted})")
             for row in rows:
@@ -153,7 +154,7 @@ class RouterOs(wire.PeerHandler):
 
     def print(self, path, body):
         """POST .../print with `.proplist` and `.query`."""
-        rows, _ = self.menu(path)
+        rows, _ = read_menu(self.server.data_dir, path)
         if rows is None:
             return error(400, "no such command or directory ({})".format(path.rpartition("/")[2]))
         try:
