@@ -35,6 +35,12 @@ def encode(words):
     return b"".join(parts) + b"\0"
 
 
+def encode_row(row, proplist):
+    """A row as a sentence that is not ended yet."""
+    words = ["!re", *(f"={name}={value}" for name, value in columns(row, proplist).items())]
+    return encode(words)[:-1]
+
+
 def read_exactly(stream, size):
     """So many bytes; EOFError if the other side closed."""
     data = stream.read(size)
@@ -138,11 +144,16 @@ class RouterOsApi(socketserver.StreamRequestHandler):
         given = dict(word[1:].partition("=")[::2] for word in rest if word.startswith("="))
         proplist = [name for key in PROPLIST for name in given.get(key, "").split(",") if name]
         rows = [row for row in rows if matches(row, [word for word in rest if word.startswith("?")])]
-        replies = [
-            ["!re", *(f"={name}={value}" for name, value in columns(row, proplist).items())] for row in rows
-        ]
-        # RouterOS 7.18 and newer say that there is nothing.
-        self.say(tag, *(replies or [["!empty"]]), ["!done"])
+        self.say_rows(tag, rows, proplist)
+
+    def say_rows(self, tag, rows, proplist):
+        """All rows and the end; RouterOS 7.18 and newer say that there is none."""
+        tail = encode([tag] if tag else [])
+        sentences = [encode_row(row, proplist) for row in rows] or [encode(["!empty"])[:-1]]
+        data = tail.join([*sentences, encode(["!done"])[:-1], b""])
+        with self.writing:
+            self.wfile.write(data)
+            self.wfile.flush()
 
 
 def main():
