@@ -167,9 +167,8 @@ impl Conversation<'_> {
     }
 
     async fn interface_columns(&mut self, walk: &mut Walk) -> Result<(), Lost> {
+        self.columns(walk, &[Column::BasePortIfIndex, Column::IfDescr]).await?;
         let columns = [
-            Column::BasePortIfIndex,
-            Column::IfDescr,
             Column::IfName,
             Column::IfType,
             Column::IfPhysAddress,
@@ -178,7 +177,8 @@ impl Conversation<'_> {
             Column::IfAlias,
             Column::IfHighSpeed,
         ];
-        self.columns(walk, &columns).await?;
+        let ports = walk.rows(Column::IfDescr).len();
+        self.columns_of(walk, &columns, (ports > 0).then_some(ports)).await?;
         if walk.rows(Column::IfHighSpeed).is_empty() {
             self.columns(walk, &[Column::IfSpeed]).await?;
         }
@@ -329,8 +329,12 @@ impl Conversation<'_> {
     }
 
     async fn vlan(&self, vlan: u16) -> Result<Walk, Error> {
-        // A device that ignores the context is silent: one retry tells that as well as three.
-        let limits = Limits { retries: self.reading.limits.retries.min(1), ..self.reading.limits };
+        // A device that ignores the context is silent: one retry tells that as well as three, and soon.
+        let limits = Limits {
+            retries: self.reading.limits.retries.min(1),
+            timeout: self.session.patience(),
+            ..self.reading.limits
+        };
         let mut last = Error::Unresolved(self.reading.target.to_owned());
         for address in resolve(self.reading.target).await? {
             let mut session = Session::open(address, &self.reading.access.for_vlan(vlan), limits).await?;
@@ -352,7 +356,11 @@ impl Conversation<'_> {
         if session.has_rows(Column::FdbPort).await? {
             for column in [Column::FdbPort, Column::FdbStatus, Column::BasePortIfIndex] {
                 let mut rows = Vec::new();
-                session.column(column, &mut rows).await?;
+                let expected = match column {
+                    Column::FdbStatus => Some(walk.rows(Column::FdbPort).len()),
+                    _ => None,
+                };
+                session.column(column, expected, &mut rows).await?;
                 walk.extend(column, rows, true);
             }
         }
@@ -363,10 +371,23 @@ impl Conversation<'_> {
     async fn led_by(&mut self, walk: &mut Walk, columns: &[Column]) -> Result<(), Lost> {
         let Some((leader, followers)) = columns.split_first() else { return Ok(()) };
         self.columns(walk, &[*leader]).await?;
-        if walk.rows(*leader).is_empty() { Ok(()) } else { self.columns(walk, followers).await }
+        match walk.rows(*leader).len() {
+            0 => Ok(()),
+            rows => self.columns_of(walk, followers, Some(rows)).await,
+        }
     }
 
     async fn columns(&mut self, walk: &mut Walk, columns: &[Column]) -> Result<(), Lost> {
+        self.columns_of(walk, columns, None).await
+    }
+
+    /// Reads columns of a table that has so many rows.
+    async fn columns_of(
+        &mut self,
+        walk: &mut Walk,
+        columns: &[Column],
+        expected: Option<usize>,
+    ) -> Result<(), Lost> {
         let mut lost = None;
         for column in columns {
             if lost.is_some() {
@@ -374,7 +395,7 @@ impl Conversation<'_> {
                 continue;
             }
             let mut rows = Vec::new();
-            let result = self.session.column(*column, &mut rows).await;
+            let result = self.session.column(*column, expected, &mut rows).await;
             let read = rows.len();
             walk.extend(*column, rows, result.is_ok());
             if let Err(error) = result {

@@ -10,6 +10,8 @@ use async_snmp::{
     Auth, Client, ClientBuilder, MasterKeys, Oid, Retry, UdpTransport, UsmConfig, Value as Wire, VarBind,
 };
 
+use tokio::time::Instant;
+
 use super::column::Column;
 use super::credentials::{Access, AuthProtocol, PrivProtocol};
 use super::error::Error;
@@ -44,6 +46,8 @@ pub(crate) struct Session {
     limits: Limits,
     /// What the agent has shown to manage.
     repetitions: u32,
+    /// The longest that an answer to a bulk request took.
+    slowest: Duration,
 }
 
 /// The addresses behind `host`, `host:port` or `[v6]:port`.
@@ -103,7 +107,7 @@ impl Session {
             builder = builder.des_salt_state(state.map_err(|e| Error::Malformed(e.to_string()))?);
         }
         let client = builder.target(target).build_with(&transport).await.map_err(failed)?;
-        Ok(Self { client, limits, repetitions: limits.max_repetitions.max(1) })
+        Ok(Self { client, limits, repetitions: limits.max_repetitions.max(1), slowest: Duration::ZERO })
     }
 
     /// Scalars; those that the agent does not have are left out.
@@ -133,22 +137,31 @@ impl Session {
         Ok(columns.iter().filter_map(|column| Some((*column, value_of(column)?))).collect())
     }
 
-    /// Walks one column to its end; what was read before a failure is in `rows`.
-    pub(crate) async fn column(&mut self, column: Column, rows: &mut Vec<Row>) -> Result<(), Error> {
+    /// Walks one column to its end; what was read before a failure is in `rows`. `expected` rows, where another column of the
+    /// table told, are asked for at once: what an agent sends beyond the end costs as much as rows that are wanted.
+    pub(crate) async fn column(
+        &mut self,
+        column: Column,
+        expected: Option<usize>,
+        rows: &mut Vec<Row>,
+    ) -> Result<(), Error> {
         let base = Oid::from_slice(column.oid());
         let mut cursor = base.clone();
         let mut repetitions = self.repetitions;
         loop {
-            let batch = match self.request(&cursor, repetitions).await {
+            let asked = repetitions.min(wanted(expected, rows.len()));
+            let began = Instant::now();
+            let batch = match self.request(&cursor, asked).await {
                 Ok(batch) => batch,
                 // The end of the MIB, as agents of SNMP v1 descent say it.
                 Err(failure) if has_status(&failure, ErrorStatus::NoSuchName) => return Ok(()),
                 Err(failure) => {
-                    repetitions = self.fewer(&failure, repetitions).await?;
+                    repetitions = self.fewer(&failure, asked).await?;
                     continue;
                 }
             };
             self.repetitions = self.repetitions.min(repetitions);
+            self.slowest = self.slowest.max(began.elapsed());
             if batch.is_empty() {
                 return Err(Error::Malformed("the agent answers with nothing".to_owned()));
             }
@@ -168,6 +181,12 @@ impl Session {
                 cursor = oid;
             }
         }
+    }
+
+    /// How long to wait for the same agent where it may have nothing to say: much longer than for any answer so far.
+    pub(crate) fn patience(&self) -> Duration {
+        const LEAST: Duration = Duration::from_secs(1);
+        self.limits.timeout.min(LEAST.max(self.slowest * 10))
     }
 
     /// Whether the column has any row; costs one round trip.
@@ -208,6 +227,17 @@ impl Session {
             _ => Err(cause),
         }
     }
+}
+
+/// How many rows to ask for: those that are still expected and the one that shows the end; unknown columns are approached
+/// in growing steps, because most are short or not there.
+fn wanted(expected: Option<usize>, read: usize) -> u32 {
+    const FIRST: usize = 4;
+    let rows = match expected {
+        Some(expected) if expected >= read => expected - read + 1,
+        _ => FIRST.max(read * 2),
+    };
+    u32::try_from(rows).unwrap_or(u32::MAX)
 }
 
 fn has_status(failure: &Failure, wanted: ErrorStatus) -> bool {
