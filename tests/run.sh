@@ -25,6 +25,7 @@ if [[ $mode == all ]]; then
     fi
     python3 tests/lab/lab.py up --instance e2e
     python3 tests/lab/lab.py install browser
+    python3 tests/lab/lab.py install dhcp
 
     headline "dependencies: licences, bans, sources, advisories"
     "$tools/bin/cargo-deny" --locked check --hide-inclusion-graph bans licenses sources
