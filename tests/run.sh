@@ -31,6 +31,7 @@ if [[ $mode == all ]]; then
     compiling=$!
     python3 tests/lab/lab.py up --instance e2e
     python3 tests/lab/lab.py install browser
+    python3 tests/lab/lab.py install dhcp
     wait "$compiling"
 
     headline "dependencies: licences, bans, sources, advisories"

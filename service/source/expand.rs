@@ -8,9 +8,13 @@ use percent_encoding::percent_decode_str;
 
 use super::{SetupError, SourceConfig, Unread, scan, snmp};
 use crate::model::SourceName;
+use crate::transport::ssh::SshTarget;
 
 /// The port of SNMP (RFC 3417 section 3.1).
 const SNMP_PORT: u16 = 161;
+
+/// Stands for the address of a device in the entries of kinds that say more than an address.
+const PLACE: &str = "{address}";
 
 /// Query parameters of NetBox's lists that choose no rows: Surveyor sets what it needs of them.
 const NO_FILTERS: [&str; 8] = ["brief", "exclude", "fields", "format", "limit", "offset", "omit", "ordering"];
@@ -134,7 +138,7 @@ impl SourceConfig {
     pub fn listed(&self) -> Result<Option<Listed>, SetupError> {
         let invalid = |reason: String| SetupError::Invalid { name: self.name().clone(), reason };
         let (listed, is_given, key) = match self {
-            Self::RouterOs(_) | Self::Proxmox(_) => return Ok(None),
+            Self::Kea(_) | Self::Dnsmasq(_) | Self::Dhcpd(_) => return self.listed_by_place(),
             Self::Snmp(config) => {
                 if config.port.is_some() && config.from_netbox.is_none() {
                     let hint = "`port` goes with `from_netbox`; hint: write `address = \"192.0.2.1:1161\"`";
@@ -148,6 +152,7 @@ impl SourceConfig {
             Self::Scan(config) => {
                 (config.from_netbox.clone().map(Listed::Prefixes), !config.subnets.is_empty(), "subnets")
             }
+            _ => return Ok(None),
         };
         match (listed, is_given) {
             (Some(_), true) => Err(invalid(format!("`{key}` and `from_netbox` exclude each other"))),
@@ -159,6 +164,67 @@ impl SourceConfig {
             (None, true) => Ok(None),
         }
     }
+
+    /// The same for kinds that say `{address}` where they would say an address.
+    fn listed_by_place(&self) -> Result<Option<Listed>, SetupError> {
+        let invalid = |reason: String| SetupError::Invalid { name: self.name().clone(), reason };
+        let has_place = self.at(self.name(), IpAddr::from([0, 0, 0, 0])) != *self;
+        match (self.filter(), has_place) {
+            (None, false) => Ok(None),
+            (None, true) => Err(invalid(format!("`{PLACE}` stands for a device that `from_netbox` finds"))),
+            (Some(_), false) => Err(invalid(format!(
+                "`from_netbox` needs `{PLACE}` where the address of each device belongs; hint: `ssh = \"surveyor@{PLACE}\"`"
+            ))),
+            (Some(filter), true) => {
+                let listed = Listed::Devices(filter.to_owned());
+                listed.pairs().map_err(invalid)?;
+                Ok(Some(listed))
+            }
+        }
+    }
+
+    /// The filter of kinds that say `{address}`.
+    fn filter(&self) -> Option<&str> {
+        match self {
+            Self::Kea(config) => config.from_netbox.as_deref(),
+            Self::Dnsmasq(config) => config.from_netbox.as_deref(),
+            Self::Dhcpd(config) => config.from_netbox.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The source at one address.
+    fn at(&self, name: &SourceName, address: IpAddr) -> Self {
+        let ssh = |target: &Option<SshTarget>| {
+            let mut target = target.clone();
+            if let Some(target) = target.as_mut().filter(|target| target.host == PLACE) {
+                target.host = address.to_string();
+            }
+            target
+        };
+        let bracketed = match address {
+            IpAddr::V4(v4) => v4.to_string(),
+            IpAddr::V6(v6) => format!("[{v6}]"),
+        };
+        let mut this = self.clone();
+        match &mut this {
+            Self::Kea(config) => {
+                config.name = name.clone();
+                config.ssh = ssh(&config.ssh);
+                config.url = config.url.as_ref().map(|url| url.replace(PLACE, &bracketed));
+            }
+            Self::Dnsmasq(config) => {
+                config.name = name.clone();
+                config.ssh = ssh(&config.ssh);
+            }
+            Self::Dhcpd(config) => {
+                config.name = name.clone();
+                config.ssh = ssh(&config.ssh);
+            }
+            _ => {}
+        }
+        this
+    }
 }
 
 /// Every entry as the sources it stands for, in order. Names stay unique: a device that shares its name with another source
@@ -169,10 +235,25 @@ pub fn expand(entries: &[SourceConfig], inventory: &Inventory) -> Vec<Expansion>
     for entry in entries {
         let outcomes = match entry {
             SourceConfig::Snmp(config) if config.from_netbox.is_some() => {
-                devices(config, inventory, &mut names)
+                let filter = config.from_netbox.as_deref().unwrap_or_default();
+                devices(&config.name, filter, inventory, &mut names, |name, address| {
+                    let port = config.port.unwrap_or(SNMP_PORT);
+                    SourceConfig::Snmp(snmp::Config {
+                        name: name.clone(),
+                        address: Some(std::net::SocketAddr::from((address, port)).to_string()),
+                        from_netbox: None,
+                        port: None,
+                        ..config.clone()
+                    })
+                })
             }
             SourceConfig::Scan(config) if config.from_netbox.is_some() => subnets(config, inventory),
-            whole => vec![Outcome::Source(Box::new(whole.clone()))],
+            other => match other.filter() {
+                Some(filter) => devices(other.name(), filter, inventory, &mut names, |name, address| {
+                    other.at(name, address)
+                }),
+                None => vec![Outcome::Source(Box::new(other.clone()))],
+            },
         };
         let name = entry.name();
         expanded.extend(outcomes.into_iter().map(|outcome| Expansion { entry: name.clone(), outcome }));
@@ -180,11 +261,17 @@ pub fn expand(entries: &[SourceConfig], inventory: &Inventory) -> Vec<Expansion>
     expanded
 }
 
-fn devices(config: &snmp::Config, inventory: &Inventory, names: &mut BTreeSet<String>) -> Vec<Outcome> {
-    let filter = config.from_netbox.as_deref().unwrap_or_default();
+/// One source for each device that a filter finds, made by `at`.
+fn devices(
+    entry: &SourceName,
+    filter: &str,
+    inventory: &Inventory,
+    names: &mut BTreeSet<String>,
+    at: impl Fn(&SourceName, IpAddr) -> SourceConfig,
+) -> Vec<Outcome> {
     let found = match look_up(&inventory.devices, filter) {
         Ok(found) => found,
-        Err(reason) => return vec![Outcome::Unread(Unread { name: config.name.clone(), reason })],
+        Err(reason) => return vec![Outcome::Unread(Unread { name: entry.clone(), reason })],
     };
     let mut seen = BTreeSet::new();
     let mut outcomes = Vec::new();
@@ -193,12 +280,12 @@ fn devices(config: &snmp::Config, inventory: &Inventory, names: &mut BTreeSet<St
         let shown = shown.unwrap_or_else(|| format!("device {}", device.id));
         let choices = [
             shown.clone(),
-            format!("{}/{shown}", config.name),
+            format!("{entry}/{shown}"),
             // Two devices of one name, at two sites.
-            format!("{}/{shown} {}", config.name, device.id),
+            format!("{}/{shown} {}", entry, device.id),
         ];
         let unique = choices.into_iter().find(|choice| !names.contains(choice));
-        let name = unique.unwrap_or_else(|| format!("{}/{}", config.name, device.id));
+        let name = unique.unwrap_or_else(|| format!("{}/{}", entry, device.id));
         names.insert(name.clone());
         let name = SourceName::new(&name);
         let Some(address) = device.primary.or(device.out_of_band) else {
@@ -206,14 +293,7 @@ fn devices(config: &snmp::Config, inventory: &Inventory, names: &mut BTreeSet<St
             outcomes.push(Outcome::Unread(Unread { name, reason }));
             continue;
         };
-        let port = config.port.unwrap_or(SNMP_PORT);
-        outcomes.push(Outcome::Source(Box::new(SourceConfig::Snmp(snmp::Config {
-            name,
-            address: Some(std::net::SocketAddr::from((address, port)).to_string()),
-            from_netbox: None,
-            port: None,
-            ..config.clone()
-        }))));
+        outcomes.push(Outcome::Source(Box::new(at(&name, address))));
     }
     outcomes
 }

@@ -4,13 +4,19 @@
 //! what it could not read is a gap there, never an `Err`: so one broken menu never hides the rest, and absence is only
 //! believed where there is no gap. A source knows no NetBox: what it needs from there is handed in as data.
 //!
-//! A new source is one folder (`mod.rs` talks, `parse.rs` is pure) and three lines here.
+//! A new source is one folder (`mod.rs` talks, `parse.rs` is pure) and three lines here: its module, its variant in
+//! [`SourceConfig`] and its arm in `each!`. `docs/ADDING-A-SOURCE.md` goes through it.
 
+pub mod dhcpd;
+pub mod dnsmasq;
 pub mod expand;
+mod identifier;
+pub mod kea;
 #[cfg(test)]
 mod peer;
 pub mod proxmox;
 pub mod record;
+mod remote;
 pub mod routeros;
 pub mod run;
 pub mod scan;
@@ -74,6 +80,7 @@ impl Check {
 /// A source as the user configures it: one table of `[[source]]`, told apart by `type`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "lowercase")]
+#[expect(clippy::large_enum_variant, reason = "there are as many as entries in a configuration file")]
 pub enum SourceConfig {
     /// MikroTik RouterOS.
     RouterOs(routeros::Config),
@@ -83,35 +90,38 @@ pub enum SourceConfig {
     Snmp(snmp::Config),
     /// Subnets whose addresses are asked for a sign of life.
     Scan(scan::Config),
+    /// The DHCP servers of ISC Kea.
+    Kea(kea::Config),
+    /// The leases of dnsmasq.
+    Dnsmasq(dnsmasq::Config),
+    /// The leases of ISC dhcpd.
+    Dhcpd(dhcpd::Config),
+}
+
+/// Does the same with the configuration of whichever kind it is.
+macro_rules! each {
+    ($of:expr, $config:ident => $does:expr) => {
+        match $of {
+            Self::RouterOs($config) => $does,
+            Self::Proxmox($config) => $does,
+            Self::Snmp($config) => $does,
+            Self::Scan($config) => $does,
+            Self::Kea($config) => $does,
+            Self::Dnsmasq($config) => $does,
+            Self::Dhcpd($config) => $does,
+        }
+    };
 }
 
 impl SourceConfig {
     /// The name that everything the source reports is attributed to.
     pub const fn name(&self) -> &SourceName {
-        match self {
-            Self::RouterOs(config) => &config.name,
-            Self::Proxmox(config) => &config.name,
-            Self::Snmp(config) => &config.name,
-            Self::Scan(config) => &config.name,
-        }
+        each!(self, config => &config.name)
     }
 
     /// The source itself, with the credentials that it names. Reads its secrets; connects to nothing.
     pub fn build(&self, credentials: &[snmp::Credentials]) -> Result<Box<dyn Source>, SetupError> {
-        match self {
-            Self::RouterOs(config) => config.build(),
-            Self::Proxmox(config) => config.build(),
-            Self::Scan(config) => config.build(),
-            Self::Snmp(config) => {
-                let found = credentials.iter().find(|known| known.name == config.credentials);
-                let named = found.ok_or_else(|| SetupError::Credentials {
-                    name: config.name.clone(),
-                    wanted: config.credentials.clone(),
-                    known: credentials.iter().map(|known| known.name.as_str()).collect::<Vec<_>>().join(", "),
-                })?;
-                config.clone().build(named).map_err(SetupError::Snmp)
-            }
-        }
+        each!(self, config => config.build(credentials))
     }
 }
 

@@ -28,7 +28,7 @@ fn config(peer: &Peer, token_secret_file: PathBuf, tls: &str) -> Config {
 }
 
 async fn read(peer: &Peer) -> Collection {
-    collect(config(peer, peer.secret_file(), &peer.fingerprint).build().unwrap()).await
+    collect(config(peer, peer.secret_file(), &peer.fingerprint).build(&[]).unwrap()).await
 }
 
 fn guests(found: &Collection) -> Vec<&GuestFact> {
@@ -170,14 +170,14 @@ async fn guests_of_a_node_that_is_down_are_kept_and_gone_ones_are_not() {
 #[tokio::test]
 async fn a_wrong_secret_and_a_wrong_fingerprint_are_one_gap_each() {
     let Some(peer) = start() else { return };
-    let source = config(&peer, peer.wrong_secret_file(), &peer.fingerprint).build().unwrap();
+    let source = config(&peer, peer.wrong_secret_file(), &peer.fingerprint).build(&[]).unwrap();
     assert!(source.check().await[0].outcome.is_err());
     let found = collect(source).await;
     assert_eq!(gap_kinds(&found), [FactKind::All]);
     assert!(found.gaps[0].reason.starts_with("the API token is refused (invalid token value!); hint: "));
 
     let pin = format!("sha256:{}", "ab".repeat(32));
-    let found = collect(config(&peer, peer.secret_file(), &pin).build().unwrap()).await;
+    let found = collect(config(&peer, peer.secret_file(), &pin).build(&[]).unwrap()).await;
     assert_eq!(gap_kinds(&found), [FactKind::All]);
     assert!(found.gaps[0].reason.contains(&peer.fingerprint));
 }
@@ -185,7 +185,7 @@ async fn a_wrong_secret_and_a_wrong_fingerprint_are_one_gap_each() {
 #[tokio::test]
 async fn doctor_says_what_it_found() {
     let Some(peer) = start() else { return };
-    let source = config(&peer, peer.secret_file(), &peer.fingerprint).build().unwrap();
+    let source = config(&peer, peer.secret_file(), &peer.fingerprint).build(&[]).unwrap();
     let found: Vec<_> = source.check().await.into_iter().map(|check| check.outcome.unwrap()).collect();
     assert_eq!(found, ["Proxmox VE 8.4.1", "VM.Audit on all guests", "4 guests"]);
 }

@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 use self::api::{Api, ApiError};
 use self::parse::NodeRow;
 use super::run::{expect, read};
+use super::snmp::Credentials;
 use super::{Check, SetupError, Source};
 use crate::model::{Collection, FactKind, SourceName};
 use crate::transport::{Secret, TlsMode, http, read_secret_file};
@@ -73,7 +74,7 @@ const fn default_concurrency() -> usize {
 
 impl Config {
     /// The source. Reads the token's secret.
-    pub fn build(&self) -> Result<Box<dyn Source>, SetupError> {
+    pub fn build(&self, _: &[Credentials]) -> Result<Box<dyn Source>, SetupError> {
         let invalid =
             |reason: &str| SetupError::Invalid { name: self.name.clone(), reason: reason.to_owned() };
         let url = reqwest::Url::parse(&self.url).map_err(|_| invalid("`url` is no URL"))?;

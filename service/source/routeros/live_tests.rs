@@ -28,7 +28,7 @@ fn config(peer: &Peer, password_file: PathBuf, tls: &str) -> Config {
 }
 
 async fn read(peer: &Peer) -> Collection {
-    collect(config(peer, peer.secret_file(), &peer.fingerprint).build().unwrap()).await
+    collect(config(peer, peer.secret_file(), &peer.fingerprint).build(&[]).unwrap()).await
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn what_fails_is_a_gap_and_the_rest_stays() {
 #[tokio::test]
 async fn a_wrong_password_is_one_gap() {
     let Some(peer) = start() else { return };
-    let source = config(&peer, peer.wrong_secret_file(), &peer.fingerprint).build().unwrap();
+    let source = config(&peer, peer.wrong_secret_file(), &peer.fingerprint).build(&[]).unwrap();
     let checks = source.check().await;
     assert_eq!(checks.len(), 1);
     assert!(
@@ -156,7 +156,7 @@ async fn a_wrong_password_is_one_gap() {
 async fn a_wrong_fingerprint_names_the_one_seen() {
     let Some(peer) = start() else { return };
     let pin = format!("sha256:{}", "ab".repeat(32));
-    let found = collect(config(&peer, peer.secret_file(), &pin).build().unwrap()).await;
+    let found = collect(config(&peer, peer.secret_file(), &pin).build(&[]).unwrap()).await;
     assert_eq!(gap_kinds(&found), [FactKind::All]);
     assert!(found.gaps[0].reason.contains(&peer.fingerprint), "{}", found.gaps[0].reason);
 }
@@ -170,7 +170,7 @@ async fn a_device_without_rest_or_without_life_is_one_gap() {
     assert!(found.gaps[0].reason.contains("RouterOS 7.1 or newer"));
 
     let config = config(&peer, peer.secret_file(), &peer.fingerprint);
-    let source = config.build().unwrap();
+    let source = config.build(&[]).unwrap();
     drop(peer);
     let found = collect(source).await;
     assert_eq!(gap_kinds(&found), [FactKind::All]);
@@ -180,7 +180,7 @@ async fn a_device_without_rest_or_without_life_is_one_gap() {
 #[tokio::test]
 async fn doctor_says_what_it_found() {
     let Some(peer) = start() else { return };
-    let source = config(&peer, peer.secret_file(), &peer.fingerprint).build().unwrap();
+    let source = config(&peer, peer.secret_file(), &peer.fingerprint).build(&[]).unwrap();
     let checks = source.check().await;
     assert!(checks.iter().all(|check| check.outcome.is_ok()), "{checks:?}");
     assert_eq!(checks[0].outcome.as_deref(), Ok("RB5009UG+S+, RouterOS 7.20.5 (stable)"));
@@ -191,7 +191,7 @@ async fn the_binary_api_trusts_like_rest_and_tells_when_the_service_is_another()
     let Some(peer) = start() else { return };
     let api = |tls: &str| {
         let config = Config { transport: TransportKind::Api, ..config(&peer, peer.secret_file(), tls) };
-        config.build().unwrap()
+        config.build(&[]).unwrap()
     };
     let found = collect(api(&format!("sha256:{}", "ab".repeat(32)))).await;
     assert_eq!(gap_kinds(&found), [FactKind::All]);

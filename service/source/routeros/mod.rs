@@ -25,6 +25,7 @@ use self::parse::{HostTable, Row, Upstream};
 use self::print::{PrintError, Transport};
 use self::rest::Rest;
 use super::run::{expect, read};
+use super::snmp::Credentials;
 use super::{Check, SetupError, Source};
 use crate::model::observation::PortKind;
 use crate::model::{Collection, Fact, FactKind, MacAddr, SourceName};
@@ -100,7 +101,7 @@ const fn default_concurrency() -> usize {
 
 impl Config {
     /// The source. Reads the password file.
-    pub fn build(&self) -> Result<Box<dyn Source>, SetupError> {
+    pub fn build(&self, _: &[Credentials]) -> Result<Box<dyn Source>, SetupError> {
         let invalid =
             |reason: &str| SetupError::Invalid { name: self.name.clone(), reason: reason.to_owned() };
         let (host, port) = host_and_port(&self.address, self.transport.default_port())

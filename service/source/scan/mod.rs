@@ -20,6 +20,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::snmp::Credentials;
 use super::{Check, SetupError, Source};
 use crate::model::{Collection, SourceName};
 use sweep::Sweep;
@@ -80,7 +81,7 @@ const NAMES_TIME: Duration = Duration::from_secs(30);
 
 impl Config {
     /// The source. Reads and sends nothing.
-    pub fn build(&self) -> Result<Box<dyn Source>, SetupError> {
+    pub fn build(&self, _: &[Credentials]) -> Result<Box<dyn Source>, SetupError> {
         let invalid =
             |reason: &str| SetupError::Invalid { name: self.name.clone(), reason: reason.to_owned() };
         if !(1..=100_000).contains(&self.packets_per_second) {

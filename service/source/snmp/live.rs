@@ -206,7 +206,7 @@ pub(super) fn config(address: SocketAddr) -> Config {
 }
 
 pub(super) fn source(config: Config, credentials: &Credentials) -> Box<dyn Source> {
-    config.build(credentials).unwrap()
+    config.build_with(credentials).unwrap()
 }
 
 pub(super) async fn collect(source: &dyn Source) -> Collection {

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Collection, SourceName};
 
-use super::{Check, Source};
+use super::{Check, SetupError, Source};
 use column::Column;
 use credentials::Access;
 use read::Reading;
@@ -127,8 +127,18 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// The source; `credentials` is the entry that [`Config::credentials`] names. Secrets are read now.
-    pub fn build(self, credentials: &Credentials) -> Result<Box<dyn Source>, ConfigError> {
+    /// The source, with the one of the `credentials` that it names. Secrets are read now.
+    pub fn build(&self, credentials: &[Credentials]) -> Result<Box<dyn Source>, SetupError> {
+        let found = credentials.iter().find(|known| known.name == self.credentials);
+        let named = found.ok_or_else(|| SetupError::Credentials {
+            name: self.name.clone(),
+            wanted: self.credentials.clone(),
+            known: credentials.iter().map(|known| known.name.as_str()).collect::<Vec<_>>().join(", "),
+        })?;
+        Ok(self.clone().build_with(named)?)
+    }
+
+    fn build_with(self, credentials: &Credentials) -> Result<Box<dyn Source>, ConfigError> {
         let name = self.name.clone();
         let range = |key, range| ConfigError::Range { source_name: name.clone(), key, range };
         let address = self.address.unwrap_or_default();

@@ -72,7 +72,7 @@ def parse():
     )
     added.add_argument("number", type=int)
     added = command("install", install, "install what only some tests need")
-    added.add_argument("what", choices=["browser"])
+    added.add_argument("what", choices=["browser", "dhcp"])
     return parser.parse_args()
 
 
@@ -216,12 +216,14 @@ def make_twin(arguments):
     print(json.dumps(twin.environment(parts.lab, arguments.number)))
 
 
-def install(_arguments):
-    """Chromium and Selenium."""
+def install(arguments):
+    """Chromium and Selenium, or DHCP servers and a client."""
     parts = Parts()
     with parts.lab.lock("lab"):
+        packages.ensure(arguments.what)
+        if arguments.what != "browser":
+            return
         parts.ensure_venv()
-        packages.ensure("browser")
         python = str(parts.lab.venv / "bin" / "python")
         if subprocess.run([python, "-c", "import selenium"], capture_output=True, check=False).returncode:
             say(f"installing Python package selenium into {parts.lab.venv}")

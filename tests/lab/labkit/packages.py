@@ -30,6 +30,14 @@ NEEDS = {
     "driver": {"gcc": "gcc", "pg_config": "libpq-dev", "/usr/include/*/sys/types.h": "libc6-dev"},
     "debootstrap": {"debootstrap": "debootstrap", "unshare": "util-linux"},
     "browser": {"chromium": "chromium", "chromedriver": "chromium-driver"},
+    "dhcp": {
+        "kea-dhcp4": "kea-dhcp4-server",
+        "kea-dhcp6": "kea-dhcp6-server",
+        "kea-ctrl-agent": "kea-ctrl-agent",
+        "dnsmasq": "dnsmasq-base",
+        "dhcpd": "isc-dhcp-server",
+        "dhclient": "isc-dhcp-client",
+    },
 }
 POLICY = Path("/usr/sbin/policy-rc.d")
 POLICY_SAVED = Path("/usr/sbin/policy-rc.d.surveyor-lab-saved")
