@@ -155,7 +155,7 @@ fn finish(
     ledger.changed.clear();
     ledger.refused.clear();
     ledger.round += 1;
-    let mut lines = vec!["**Rolled back.** Removed or put back:".to_owned()];
+    let mut lines = vec!["**Rolled back.** Removed or put back:\n".to_owned()];
     lines.extend(plan.steps.iter().map(|step| format!("- {}", step.label)));
     lines.push("\nIt stays so until the decision `accept` is set, or the status goes through `staged` to `active` again.".to_owned());
     lines.push(format!("\nAt {now}"));

@@ -45,10 +45,11 @@ pub(super) fn finish(
         return;
     }
     let mut lines = vec![match state {
-        "applied" => "**Approved and applied.**".to_owned(),
-        "partial" => "**Approved; applied in part.**".to_owned(),
-        _ => "**Approved, but nothing could be done.**".to_owned(),
+        "applied" => "**Approved and applied.**\n".to_owned(),
+        "partial" => "**Approved; applied in part.**\n".to_owned(),
+        _ => "**Approved, but nothing could be done.**\n".to_owned(),
     }];
+    // Markdown wants an empty line before a list.
     lines.extend(plan.facts.iter().map(|fact| format!("- {fact}")));
     lines.extend(plan.records.iter().map(|record| format!("- DNS {record}")));
     lines.extend(reasons.iter().map(|reason| format!("- refused: {reason}")));
@@ -140,7 +141,7 @@ pub fn failure(machine: &Machine, reason: &str, now: Timestamp) -> Plan {
         target: Target::Id(machine.object.id),
         key: format!("{}|failed|{}|{refused}", title_identity(machine), ledger.round),
         level: Level::Danger,
-        text: format!("**Approved, but applying it failed; it is tried again.**\n- {shown}\n\nAt {now}"),
+        text: format!("**Approved, but applying it failed; it is tried again.**\n\n- {shown}\n\nAt {now}"),
     };
     plan.push(Phase::Journal, Credential::Materializer, step, "journal entry: failed");
     let mut custom = Map::new();
