@@ -141,6 +141,7 @@ async fn kea_3_by_its_own_http_socket() {
     assert_eq!(
         lines,
         [
+            "kea1: log in: leads to dhcp4",
             "kea1: dhcp4 answers: Kea 3.0.1",
             "kea1: dhcp4 subnets: 1 subnets, 1 reservations",
             "kea1: dhcp4 leases: the hook library lease_cmds is loaded",
@@ -371,6 +372,12 @@ fn a_wrong_configuration_is_refused() {
     assert!(refusal(json!({"url": "k:8000"})).contains("must begin with http:// or https://"));
     assert!(refusal(json!({"url": "http://a:b@k:8000"})).contains("must hold no password"));
     assert!(refusal(json!({"url": "http://k:8000", "username": "a"})).contains("go together"));
+    assert!(
+        refusal(json!({"url": "http://k:8000", "ca_file": "/ca.pem"}))
+            .contains("`ca_file` goes with https://")
+    );
+    let pin = json!({"url": "http://k:8000", "tls": format!("sha256:{}", "ab".repeat(32))});
+    assert!(refusal(pin).contains("a fingerprint in `tls` goes with https://"));
     assert!(refusal(json!({"socket4": "/s", "username": "a"})).contains("go with `url`"));
     assert!(refusal(json!({"socket4": "/s", "page_size": 0})).contains("`page_size` must be 1 to 10000"));
     assert!(refusal(json!({"socket4": "/s", "timeout_seconds": 0})).contains("`timeout_seconds`"));
