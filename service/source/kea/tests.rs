@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, UnixListener};
 use super::*;
 use crate::model::observation::LeaseState;
 use crate::model::{Collection, Fact, FactKind, Timestamp};
+use crate::source::remote::tests::Sshd;
 use crate::source::{Limits, collect_all};
 
 const NOW: Timestamp = Timestamp(1_795_266_000_000);
@@ -356,6 +357,35 @@ async fn files_while_kea_tidies_up() {
             (["192.0.2.1", "192.0.2.3", "192.0.2.4"].map(str::to_owned).to_vec(), vec![])
         );
     }
+}
+
+/// The forced command of the guide prints all files as one, whatever is asked for.
+#[tokio::test]
+async fn files_by_a_forced_command() {
+    let command = "cd {}; f=kea-leases4.csv; if [ -e $f.completed ]; then cat $f.completed; else cat $f.2 $f.1; fi 2>/dev/null; cat $f";
+    let guide = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/GUIDE.md")).unwrap();
+    assert!(guide.contains(&command.replace("{}", "/var/lib/kea")), "the guide says it otherwise");
+    let Some(sshd) = Sshd::start(Some(command)) else { return };
+    let write = |suffix: &str, rows: &str| {
+        let header = "address,hwaddr,valid_lifetime,expire";
+        fs::write(sshd.path(&format!("kea-leases4.csv{suffix}")), format!("{header}\n{rows}")).unwrap();
+    };
+    let row =
+        |last: u8, lifetime: u32| format!("192.0.2.{last},52:54:00:00:00:0{last},{lifetime},1795269600\n");
+    write(".2", &format!("{}{}", row(1, 600), row(2, 600)));
+    write(".1", &row(2, 0));
+    write("", &row(3, 600));
+    let far = config(json!({
+        "name": "kea1", "lease_file4": "/var/lib/kea/kea-leases4.csv", "ssh": sshd.target().to_string(),
+        "identity_file": sshd.path("user_key"), "known_hosts_file": sshd.path("known_hosts"),
+    }));
+    let found = collect(&far).await;
+    assert_eq!(
+        (held(&found), gaps(&found)),
+        (["192.0.2.1", "192.0.2.3"].map(str::to_owned).to_vec(), vec![])
+    );
+    write(".completed", &row(1, 600));
+    assert_eq!(held(&collect(&far).await), ["192.0.2.1", "192.0.2.3"]);
 }
 
 #[test]
