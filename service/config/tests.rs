@@ -54,6 +54,23 @@ credentials = "snmp-ro"
 name = "lan"
 type = "scan"
 subnets = ["192.0.2.0/24"]
+[[source]]
+name = "kea1"
+type = "kea"
+url = "http://127.0.0.1:8000"
+username = "surveyor"
+password_file = "/run/secrets/kea1"
+services = ["dhcp4"]
+[[source]]
+name = "pihole"
+type = "dnsmasq"
+ssh = "surveyor@192.0.2.53"
+identity_file = "/run/secrets/pihole"
+known_hosts_file = "/etc/surveyor/known_hosts"
+[[source]]
+name = "dhcp1"
+type = "dhcpd"
+file6 = "/var/lib/dhcp/dhcpd6.leases"
 [dns]
 zone = "lan.example.org"
 [[dns.unbound]]
@@ -68,10 +85,10 @@ include_file = "/etc/unbound/unbound.conf.d/surveyor.conf"
 fn a_file_with_everything_is_accepted() {
     let config = read(WHOLE).unwrap();
     let names: Vec<&str> = config.sources.iter().map(|source| source.name().as_str()).collect();
-    assert_eq!(names, ["router1", "pve", "sw1", "access", "lan"]);
+    assert_eq!(names, ["router1", "pve", "sw1", "access", "lan", "kea1", "pihole", "dhcp1"]);
     let listed: Vec<Option<Listed>> = config.sources.iter().map(|source| source.listed().unwrap()).collect();
     let access = Listed::Devices("role=access-switch&status=active".to_owned());
-    assert_eq!(listed, [None, None, None, Some(access), None]);
+    assert_eq!(listed, [None, None, None, Some(access), None, None, None, None]);
 }
 
 #[test]

@@ -42,6 +42,9 @@ fn shown(expanded: &[Expansion]) -> Vec<String> {
                 format!("{} {} {}", config.name, config.address.as_deref().unwrap(), config.retries)
             }
             SourceConfig::Scan(config) => format!("{} {:?}", config.name, config.subnets),
+            SourceConfig::Kea(config) => format!("{} {}", config.name, config.url.as_deref().unwrap()),
+            SourceConfig::Dnsmasq(config) => format!("{} {}", config.name, config.ssh.as_ref().unwrap()),
+            SourceConfig::Dhcpd(config) => format!("{} {}", config.name, config.ssh.as_ref().unwrap()),
             other => other.name().to_string(),
         },
         Outcome::Unread(unread) => format!("{}: {}", unread.name, unread.reason),
@@ -156,6 +159,46 @@ fn an_entry_says_once_where_it_gets_its_devices_from() {
         access().listed().unwrap().unwrap().pairs().unwrap()[1],
         ("status".to_owned(), "active".to_owned())
     );
+}
+
+#[test]
+fn a_place_stands_for_the_address_of_each_device() {
+    let filter = "role=access-switch&status=active";
+    let entries = [
+        entry(json!({"name": "kea", "type": "kea", "from_netbox": filter, "url": "http://{address}:8000"})),
+        entry(json!({"name": "dm", "type": "dnsmasq", "from_netbox": filter, "ssh": "a@{address}:2222"})),
+        entry(json!({"name": "isc", "type": "dhcpd", "from_netbox": filter, "ssh": "a@{address}"})),
+    ];
+    for entry in &entries {
+        assert_eq!(entry.listed().unwrap(), Some(Listed::Devices(filter.to_owned())));
+    }
+    let found = inventory(vec![
+        device(1, "r1", Some("192.0.2.1"), None),
+        device(2, "r2", None, Some("2001:db8::2")),
+        device(3, "r3", None, None),
+    ]);
+    assert_eq!(
+        shown(&expand(&entries, &found)),
+        [
+            "r1 http://192.0.2.1:8000",
+            "r2 http://[2001:db8::2]:8000",
+            "r3: NetBox has no primary or out-of-band address for r3",
+            "dm/r1 a@192.0.2.1:2222",
+            "dm/r2 a@[2001:db8::2]:2222",
+            "dm/r3: NetBox has no primary or out-of-band address for r3",
+            "isc/r1 a@192.0.2.1:22",
+            "isc/r2 a@[2001:db8::2]:22",
+            "isc/r3: NetBox has no primary or out-of-band address for r3",
+        ]
+    );
+    let refusal = |json| entry(json).listed().unwrap_err().to_string();
+    let nowhere = json!({"name": "dm", "type": "dnsmasq", "from_netbox": "role=router", "ssh": "a@host"});
+    assert!(refusal(nowhere).contains("`from_netbox` needs `{address}`"));
+    let nobody = json!({"name": "kea", "type": "kea", "url": "http://{address}:8000"});
+    assert!(refusal(nobody).contains("`{address}` stands for a device that `from_netbox` finds"));
+    let wrong = json!({"name": "dm", "type": "dnsmasq", "from_netbox": "limit=0", "ssh": "a@{address}"});
+    assert!(refusal(wrong).contains("has `limit`, which is no filter"));
+    assert_eq!(entry(json!({"name": "dm", "type": "dnsmasq"})).listed().unwrap(), None);
 }
 
 #[test]

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
 
-use super::SetupError;
 use super::run::seconds;
+use super::{Check, SetupError};
 use crate::model::SourceName;
 use crate::transport::ssh::{self, Limits, SshConfig, SshError, SshTarget};
 
@@ -81,12 +81,15 @@ pub(super) enum RemoteError {
     /// Anything else that the system said.
     #[error("{0} cannot be read: {1}")]
     Io(String, io::Error),
+    /// It was read, and is not what it should be.
+    #[error("{0}")]
+    Content(String),
 }
 
 impl RemoteError {
     /// Whether the machine itself was not reached, so that nothing else on it will be read either.
-    pub(super) const fn is_fatal(&self) -> bool {
-        matches!(self, Self::Ssh(_))
+    pub(super) fn is_fatal(&self) -> bool {
+        matches!(self, Self::Ssh(error) if !error.may_have_run())
     }
 }
 
@@ -158,6 +161,26 @@ impl Place {
             Self::Here => format!("`{path}`"),
             Self::There(config) => format!("`{path}` on `{}`", config.target),
         }
+    }
+
+    /// What `doctor` says of a file: one line for the way there, one for the file, which `outcome` sums up.
+    pub(super) fn checks(
+        &self,
+        source: &str,
+        path: &str,
+        outcome: Result<String, RemoteError>,
+    ) -> Vec<Check> {
+        let mut checks = Vec::new();
+        if let Self::There(config) = self {
+            let what = format!("{source}: log in to `{}`", config.target);
+            match &outcome {
+                Err(error) if error.is_fatal() => return vec![Check::failed(what, error.to_string())],
+                _ => checks.push(Check::passed(what, "key and host key are accepted")),
+            }
+        }
+        let what = format!("{source}: read {}", self.names(path));
+        checks.push(Check { what, outcome: outcome.map_err(|error| error.to_string()) });
+        checks
     }
 
     /// The bytes of a file; a missing one is an error.

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::remote::{Login, Place, place};
+use super::remote::{Login, Place, RemoteError, place};
 use super::run::{expect, read};
 use super::snmp::Credentials;
 use super::{Check, SetupError, Source};
@@ -108,17 +108,14 @@ impl Source for Dhcpd {
         let mut checks = Vec::new();
         for file in &self.files {
             let named = self.place.names(file);
-            let what = format!("{}: read {named}", self.name);
-            checks.push(match self.place.read(file, self.timeout).await {
-                Ok(bytes) => {
-                    let leases = parse::lease_file(&bytes);
-                    match leases.fault(&named) {
-                        Some(fault) => Check::failed(what, fault),
-                        None => Check::passed(what, leases.summary()),
-                    }
+            let outcome = self.place.read(file, self.timeout).await.and_then(|bytes| {
+                let leases = parse::lease_file(&bytes);
+                match leases.fault(&named) {
+                    Some(fault) => Err(RemoteError::Content(fault)),
+                    None => Ok(leases.summary()),
                 }
-                Err(error) => Check::failed(what, error.to_string()),
             });
+            checks.extend(self.place.checks(self.name.as_str(), file, outcome));
         }
         checks
     }
@@ -135,7 +132,7 @@ impl Source for Dhcpd {
                     if let Some(fault) = leases.fault(&named) {
                         sink.gap(FactKind::Leases, fault);
                     }
-                    tracing::debug!(source.name = %self.name, file, found = leases.summary(), "read a lease file");
+                    tracing::info!(source.name = %self.name, file, found = leases.summary(), "read a lease file");
                 }
                 Err(error) => {
                     sink.gap(FactKind::Leases, error.to_string());

@@ -17,7 +17,7 @@ use super::remote::{Login, Place, RemoteError, place};
 use super::run::{expect, read};
 use super::snmp::Credentials;
 use super::{Check, SetupError, Source};
-use crate::model::{Collection, Fact, FactKind, SourceName, Timestamp};
+use crate::model::{Collection, Fact, FactKind, SourceName};
 use crate::transport::ssh::SshTarget;
 
 /// For each of: connecting, logging in, printing the file. A file that takes longer is not a lease file.
@@ -109,30 +109,20 @@ impl Source for Dnsmasq {
     }
 
     async fn check(&self) -> Vec<Check> {
-        let what = format!("{}: read {}", self.name, self.place.names(&self.file));
-        vec![match self.bytes().await {
-            Ok((bytes, _)) => {
-                let file = parse::lease_file(&bytes);
-                match file.fault(&self.place.names(&self.file)) {
-                    Some(fault) => Check::failed(what, fault),
-                    None => Check::passed(what, file.summary()),
-                }
+        let outcome = self.bytes().await.and_then(|(bytes, _)| {
+            let file = parse::lease_file(&bytes);
+            match file.fault(&self.place.names(&self.file)) {
+                Some(fault) => Err(RemoteError::Content(fault)),
+                None => Ok(file.summary()),
             }
-            Err(error) => Check::failed(what, error.to_string()),
-        }]
+        });
+        self.place.checks(self.name.as_str(), &self.file, outcome)
     }
 
     async fn collect(&self, sink: &mut Collection) {
         expect(sink, &[FactKind::Leases]);
         match self.bytes().await {
-            Ok((bytes, has_settled)) => {
-                let now = sink.observed_at;
-                self.push(sink, &parse::lease_file(&bytes), now);
-                if !has_settled {
-                    let file = self.place.names(&self.file);
-                    sink.gap(FactKind::Leases, format!("{file} changes faster than it can be read"));
-                }
-            }
+            Ok((bytes, has_settled)) => self.push(sink, &parse::lease_file(&bytes), has_settled),
             Err(error) => sink.gap(FactKind::Leases, error.to_string()),
         }
         read(sink, FactKind::Leases);
@@ -155,12 +145,17 @@ impl Dnsmasq {
         Ok((bytes, false))
     }
 
-    fn push(&self, sink: &mut Collection, file: &LeaseFile, now: Timestamp) {
+    fn push(&self, sink: &mut Collection, file: &LeaseFile, has_settled: bool) {
+        let now = sink.observed_at;
         sink.facts.extend(file.leases(now).map(Fact::DhcpLease));
-        if let Some(fault) = file.fault(&self.place.names(&self.file)) {
+        let name = self.place.names(&self.file);
+        if !has_settled {
+            sink.gap(FactKind::Leases, format!("{name} changes faster than it can be read"));
+        }
+        if let Some(fault) = file.fault(&name) {
             sink.gap(FactKind::Leases, fault);
         }
-        tracing::debug!(source.name = %self.name, found = file.summary(), "read the lease file");
+        tracing::info!(source.name = %self.name, file = self.file, found = file.summary(), "read the lease file");
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use super::*;
+use crate::model::Timestamp;
 use crate::source::remote::tests::Sshd;
 use crate::source::{Limits, collect_all};
 
@@ -98,7 +99,12 @@ async fn a_file_of_another_machine() {
     assert_eq!((leases(&found), found.gaps.len()), (1, 0), "{:?}", found.gaps);
     let checks = far("other_key").build(&[]).unwrap().check().await;
     let why = checks[0].outcome.as_ref().unwrap_err();
+    assert_eq!((checks.len(), &checks[0].what), (1, &format!("dhcp1: log in to `{}`", sshd.target())));
     assert!(why.contains("refused the key") && why.contains("hint:"), "{why}");
+    let lines: Vec<String> =
+        far("user_key").build(&[]).unwrap().check().await.iter().map(|check| check.what.clone()).collect();
+    let file = format!("dhcp1: read `/var/lib/misc/dnsmasq.leases` on `{}`", sshd.target());
+    assert_eq!(lines, [format!("dhcp1: log in to `{}`", sshd.target()), file]);
 }
 
 #[test]

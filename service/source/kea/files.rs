@@ -6,22 +6,22 @@
 use std::time::Duration;
 
 use super::parse::{LeaseFile, lease_files};
-use crate::source::remote::Place;
+use crate::source::remote::{Place, RemoteError};
 
 /// How long Kea may be between renaming the file and making a new one.
 const RENAMING: Duration = Duration::from_millis(200);
 
-/// Reads and understands the files. `Err` is why not, in one sentence.
-pub(super) async fn read(place: &Place, path: &str, limit: Duration) -> Result<LeaseFile, String> {
+/// Reads and understands the files.
+pub(super) async fn read(place: &Place, path: &str, limit: Duration) -> Result<LeaseFile, RemoteError> {
     let find = |suffix: &'static str| async move {
         let path = format!("{path}{suffix}");
-        let bytes = place.find(&path, limit).await.map_err(|error| error.to_string())?;
-        Ok::<_, String>(bytes.map(|bytes| (place.names(&path), bytes)))
+        let bytes = place.find(&path, limit).await?;
+        Ok::<_, RemoteError>(bytes.map(|bytes| (place.names(&path), bytes)))
     };
     let mut newest = find("").await?;
     if newest.is_none() {
         tokio::time::sleep(RENAMING).await;
-        let bytes = place.read(path, limit).await.map_err(|error| error.to_string())?;
+        let bytes = place.read(path, limit).await?;
         newest = Some((place.names(path), bytes));
     }
     let renamed = find(".1").await?;
@@ -37,5 +37,5 @@ pub(super) async fn read(place: &Place, path: &str, limit: Duration) -> Result<L
         [merged, renamed]
     };
     let files: Vec<_> = older.into_iter().chain([newest]).flatten().collect();
-    lease_files(&files).map_err(|fault| fault.to_string())
+    lease_files(&files).map_err(|fault| RemoteError::Content(fault.to_string()))
 }

@@ -212,8 +212,17 @@ impl Config {
             }
             _ => return Err(invalid("`username` and `password_file` go together")),
         };
+        // Without TLS there is nothing to trust, and no authority is needed for it.
+        let (tls, ca_file) = match (parsed.scheme(), &self.ca_file) {
+            ("https", ca_file) => (self.tls, ca_file.as_deref()),
+            _ if matches!(self.tls, TlsMode::Fingerprint(_)) => {
+                return Err(invalid("a fingerprint in `tls` goes with https://"));
+            }
+            (_, None) => (TlsMode::Insecure, None),
+            (_, Some(_)) => return Err(invalid("`ca_file` goes with https://")),
+        };
         let agent = concat!("surveyor/", env!("CARGO_PKG_VERSION"));
-        let client = http::client(&self.tls, self.ca_file.as_deref(), timeout, agent)
+        let client = http::client(&tls, ca_file, timeout, agent)
             .map_err(|error| SetupError::client(&self.name, error))?;
         Ok(Http { client, url: url.to_owned(), login, timeout })
     }

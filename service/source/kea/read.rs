@@ -9,6 +9,7 @@ use super::parse::{self, Row, Settings};
 use super::talk::{Channel, KeaError};
 use super::{Kea, Service, Ways, files};
 use crate::model::{Collection, Fact, FactKind, SourceName};
+use crate::source::remote::RemoteError;
 use crate::source::run::{expect, read};
 use crate::source::{Check, Source};
 
@@ -23,26 +24,28 @@ impl Source for Kea {
 
     async fn check(&self) -> Vec<Check> {
         let mut checks = Vec::new();
-        let asked = match self.asked().await {
-            Ok(asked) => asked,
-            Err(error) => {
-                checks.push(Check::failed(format!("{}: reach Kea", self.name), error.to_string()));
-                Vec::new()
-            }
-        };
+        let asked = self.asked().await;
+        if let Ways::Url(channel) = &self.ways {
+            let named = |asked: &Vec<Service>| {
+                let names: Vec<&str> = asked.iter().map(|service| service.as_str()).collect();
+                format!("leads to {}{}", names.join(" and "), channel.remark())
+            };
+            let outcome = asked.as_ref().map(named).map_err(KeaError::to_string);
+            checks.push(Check { what: format!("{}: log in", self.name), outcome });
+        }
+        let asked = asked.unwrap_or_default();
         for service in &asked {
             self.check_service(*service, &mut checks).await;
         }
         for (service, file) in Service::ALL.into_iter().zip(&self.files) {
             let Some(file) = file else { continue };
-            let what = format!("{}: {} read {}", self.name, service.as_str(), self.place.names(file));
-            checks.push(match files::read(&self.place, file, self.timeout).await {
-                Ok(leases) => match leases.fault() {
-                    Some(fault) => Check::failed(what, fault),
-                    None => Check::passed(what, leases.summary()),
-                },
-                Err(why) => Check::failed(what, why),
+            let read = files::read(&self.place, file, self.timeout).await;
+            let outcome = read.and_then(|leases| match leases.fault() {
+                Some(fault) => Err(RemoteError::Content(fault)),
+                None => Ok(leases.summary()),
             });
+            let source = format!("{}: {}", self.name, service.as_str());
+            checks.extend(self.place.checks(&source, file, outcome));
         }
         checks
     }
@@ -124,8 +127,7 @@ impl Kea {
         let Some(channel) = self.channel(service) else { return };
         let what = |doing: &str| format!("{}: {} {doing}", self.name, service.as_str());
         match channel.ask(Some(service), "version-get", None).await {
-            Ok(answer) => checks
-                .push(Check::passed(what("answers"), format!("Kea {}{}", answer.text, channel.remark()))),
+            Ok(answer) => checks.push(Check::passed(what("answers"), format!("Kea {}", answer.text))),
             Err(error) => return checks.push(Check::failed(what("answers"), error.to_string())),
         }
         checks.push(match self.settings(channel, service).await {
@@ -184,6 +186,7 @@ impl Kea {
         if let (None, Some(file)) = (&rows, self.file(service)) {
             match files::read(&self.place, file, self.timeout).await {
                 Ok(leases) => {
+                    tracing::info!(source.name = %self.name, file, found = leases.summary(), "read a lease file");
                     if let Some(fault) = leases.fault() {
                         sink.gap(FactKind::Leases, format!("{name}: {fault}"));
                     }

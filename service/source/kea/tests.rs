@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, UnixListener};
 use super::*;
 use crate::model::observation::LeaseState;
 use crate::model::{Collection, Fact, FactKind, Timestamp};
+use crate::source::remote::tests::Sshd;
 use crate::source::{Limits, collect_all};
 
 const NOW: Timestamp = Timestamp(1_795_266_000_000);
@@ -141,6 +142,7 @@ async fn kea_3_by_its_own_http_socket() {
     assert_eq!(
         lines,
         [
+            "kea1: log in: leads to dhcp4",
             "kea1: dhcp4 answers: Kea 3.0.1",
             "kea1: dhcp4 subnets: 1 subnets, 1 reservations",
             "kea1: dhcp4 leases: the hook library lease_cmds is loaded",
@@ -357,6 +359,35 @@ async fn files_while_kea_tidies_up() {
     }
 }
 
+/// The forced command of the guide prints all files as one, whatever is asked for.
+#[tokio::test]
+async fn files_by_a_forced_command() {
+    let command = "cd {}; f=kea-leases4.csv; if [ -e $f.completed ]; then cat $f.completed; else cat $f.2 $f.1; fi 2>/dev/null; cat $f";
+    let guide = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/GUIDE.md")).unwrap();
+    assert!(guide.contains(&command.replace("{}", "/var/lib/kea")), "the guide says it otherwise");
+    let Some(sshd) = Sshd::start(Some(command)) else { return };
+    let write = |suffix: &str, rows: &str| {
+        let header = "address,hwaddr,valid_lifetime,expire";
+        fs::write(sshd.path(&format!("kea-leases4.csv{suffix}")), format!("{header}\n{rows}")).unwrap();
+    };
+    let row =
+        |last: u8, lifetime: u32| format!("192.0.2.{last},52:54:00:00:00:0{last},{lifetime},1795269600\n");
+    write(".2", &format!("{}{}", row(1, 600), row(2, 600)));
+    write(".1", &row(2, 0));
+    write("", &row(3, 600));
+    let far = config(json!({
+        "name": "kea1", "lease_file4": "/var/lib/kea/kea-leases4.csv", "ssh": sshd.target().to_string(),
+        "identity_file": sshd.path("user_key"), "known_hosts_file": sshd.path("known_hosts"),
+    }));
+    let found = collect(&far).await;
+    assert_eq!(
+        (held(&found), gaps(&found)),
+        (["192.0.2.1", "192.0.2.3"].map(str::to_owned).to_vec(), vec![])
+    );
+    write(".completed", &row(1, 600));
+    assert_eq!(held(&collect(&far).await), ["192.0.2.1", "192.0.2.3"]);
+}
+
 #[test]
 fn a_wrong_configuration_is_refused() {
     let refusal = |mut value: Value| {
@@ -371,6 +402,12 @@ fn a_wrong_configuration_is_refused() {
     assert!(refusal(json!({"url": "k:8000"})).contains("must begin with http:// or https://"));
     assert!(refusal(json!({"url": "http://a:b@k:8000"})).contains("must hold no password"));
     assert!(refusal(json!({"url": "http://k:8000", "username": "a"})).contains("go together"));
+    assert!(
+        refusal(json!({"url": "http://k:8000", "ca_file": "/ca.pem"}))
+            .contains("`ca_file` goes with https://")
+    );
+    let pin = json!({"url": "http://k:8000", "tls": format!("sha256:{}", "ab".repeat(32))});
+    assert!(refusal(pin).contains("a fingerprint in `tls` goes with https://"));
     assert!(refusal(json!({"socket4": "/s", "username": "a"})).contains("go with `url`"));
     assert!(refusal(json!({"socket4": "/s", "page_size": 0})).contains("`page_size` must be 1 to 10000"));
     assert!(refusal(json!({"socket4": "/s", "timeout_seconds": 0})).contains("`timeout_seconds`"));

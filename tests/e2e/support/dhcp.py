@@ -87,6 +87,7 @@ class Kea(Daemon):
         )
         super().__init__(host, folder, f"kea-dhcp{family}", places)
         folder.chmod(0o750)
+        self.environment["KEA_LFC_EXECUTABLE"] = str(shutil.copy(packages.command("kea-lfc"), folder))
         self.family = family
         self.socket = folder / f"kea{family}.sock"
         self.leases = folder / f"kea-leases{family}.csv"
