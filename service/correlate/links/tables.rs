@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{End, Found, SHARED_SEGMENT, key};
+use super::{End, Found, SHARED_SEGMENT, key, socket};
 use crate::correlate::attachment::edge::{Edge, Placement};
 use crate::correlate::attachment::topology::Facing;
 use crate::correlate::inventory::{DeviceId, Inventory};
-use crate::correlate::ports::{PortId, PortName};
+use crate::correlate::ports::PortId;
 use crate::correlate::text;
 use crate::model::observation::PortKind;
 
@@ -125,21 +125,6 @@ fn elsewhere(edge: &Edge<'_, '_>, port: PortId) -> usize {
 fn between(edge: &Edge<'_, '_>, one: PortId, other: PortId) -> bool {
     let behind = edge.rows.behind(one).iter().take(SAMPLE);
     behind.into_iter().any(|mac| edge.rows.ports_of(*mac).binary_search(&other).is_ok())
-}
-
-/// The socket that a port is, if it is one: an aggregate of one member is that member.
-fn socket(inventory: &Inventory<'_>, edge: &Edge<'_, '_>, port: PortId) -> Option<End> {
-    let port = edge.ports.get(port)?;
-    let PortName::Named(name) = &port.name else { return None };
-    match port.kind {
-        PortKind::Physical => Some((port.device, name.clone())),
-        PortKind::Lag => {
-            let interfaces = inventory.get(port.device)?.interfaces.values();
-            let member = text::only(interfaces.filter(|fact| fact.lag.as_deref() == Some(name)))?;
-            Some((port.device, member.name.clone()))
-        }
-        _ => None,
-    }
 }
 
 fn find(joined: &BTreeMap<PortId, PortId>, mut port: PortId) -> PortId {
