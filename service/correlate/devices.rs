@@ -169,7 +169,7 @@ fn interfaces(world: &World<'_, '_>, id: DeviceId, device: &Device<'_>) -> Vec<C
         // A switch's cables are links; what has no table of its own hangs on a port like a host.
         if !device.has_table && fact.kind == PortKind::Physical {
             let place = announced.get(*name).cloned().or_else(|| {
-                let mac = card.mac.filter(|mac| text::interface_of(device, *mac) == Some(name))?;
+                let mac = card.mac.filter(|mac| text::sending_socket(device, *mac) == Some(name))?;
                 match world.place(mac) {
                     Placement::At(place) => Some(place),
                     other => {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::inventory::Device;
 use crate::model::MacAddr;
-use crate::model::observation::{InterfaceFact, PortKind};
+use crate::model::observation::{DeviceRole, InterfaceFact, PortKind};
 
 /// Names that devices have before anyone names them: two devices called so are not one.
 const FACTORY_NAMES: &[&str] = &[
@@ -169,6 +169,26 @@ pub(super) fn interface_of<'d>(device: &'d Device<'_>, mac: MacAddr) -> Option<&
             only(with_mac().filter(|(_, fact)| !matches!(fact.kind, PortKind::Bridge | PortKind::Vlan)))
         })
         .map(|(name, _)| *name)
+}
+
+/// The socket that sends with this address. A bridge lends the address of one of its sockets and sends out of all of them, so of
+/// switches, and of bridges of several sockets, none can be told.
+pub(super) fn sending_socket<'d>(device: &'d Device<'_>, mac: MacAddr) -> Option<&'d str> {
+    if matches!(device.role, Some(DeviceRole::Switch | DeviceRole::AccessPoint)) {
+        return None;
+    }
+    let name = interface_of(device, mac)?;
+    let fact = device.interfaces.get(name).filter(|fact| fact.kind == PortKind::Physical)?;
+    let sockets = |is_in: &dyn Fn(&InterfaceFact) -> bool| {
+        device.interfaces.values().filter(|fact| fact.kind == PortKind::Physical && is_in(fact)).count()
+    };
+    let lent =
+        || device.interfaces.values().any(|other| other.kind == PortKind::Bridge && other.mac == Some(mac));
+    let several = match &fact.bridge {
+        Some(bridge) => sockets(&|other| other.bridge.as_ref() == Some(bridge)) > 1,
+        None => lent() && sockets(&|other| other.bridge.is_none()) > 1,
+    };
+    (!several).then_some(name)
 }
 
 /// Whether one of two port names is the other's abbreviation: `Gi0/1` or `GE0/1` and `GigabitEthernet0/1`.

@@ -52,6 +52,7 @@ fn claims(inventory: &Inventory<'_>, heard: &[Heard<'_>]) -> BTreeSet<Claim> {
     let mut by_port: BTreeMap<End, Vec<&Heard<'_>>> = BTreeMap::new();
     for heard in heard.iter().filter(|heard| heard.is_introduction()) {
         if let Some(interface) = heard.interface {
+            let interface = only_member(inventory, heard.device, interface);
             by_port.entry((heard.device, interface.to_owned())).or_default().push(heard);
         }
     }
@@ -104,7 +105,7 @@ fn far_port(inventory: &Inventory<'_>, to: DeviceId, heard: &Heard<'_>) -> Far {
         [&fact.port_id, &fact.port_description].into_iter().flatten().map(String::as_str).collect();
     let resolved = inventory.get(to).and_then(|device| text::resolve_port(device, &ids, fact.port_mac));
     match (resolved, fact.port_id.as_deref().map(str::trim)) {
-        (Some(name), _) => Far::Interface(name.to_owned()),
+        (Some(name), _) => Far::Interface(only_member(inventory, to, name).to_owned()),
         (None, Some(id))
             if !id.is_empty()
                 && !id.chars().any(char::is_control)
@@ -114,6 +115,14 @@ fn far_port(inventory: &Inventory<'_>, to: DeviceId, heard: &Heard<'_>) -> Far {
         }
         _ => Far::Unknown,
     }
+}
+
+/// The cable of an aggregate of one member is in that member, whichever of the two an agent names.
+fn only_member<'n>(inventory: &'n Inventory<'_>, device: DeviceId, name: &'n str) -> &'n str {
+    let interfaces = inventory.get(device).map(|device| &device.interfaces);
+    let members = interfaces.into_iter().flat_map(std::collections::BTreeMap::values);
+    let members = members.filter(|fact| fact.lag.as_deref() == Some(name) && fact.name != name);
+    text::only(members).map_or(name, |member| member.name.as_str())
 }
 
 /// Merges the claims of two devices about each other into cables.

@@ -17,6 +17,9 @@ use crate::model::{Conflict, Link, LinkEnd};
 /// Evidence word of links that are no single cable.
 pub(super) const SHARED_SEGMENT: &str = crate::model::candidate::SHARED_SEGMENT;
 
+/// Evidence word: the device, which has no table of its own, is alone on an edge port, as a host would be.
+const EDGE_PORT: &str = "edge-port";
+
 /// One end while links are worked out.
 pub(super) type End = (DeviceId, String);
 
@@ -118,6 +121,7 @@ fn confidence_of(link: &Found) -> u8 {
         "cdp" | "cdp-reverse" => Weight(80),
         // Tables alone cannot tell that nothing silent lies in between: below the threshold of a planned cable.
         "fdb" => Weight(45),
+        "edge-port" => Weight(60),
         "stp" | "lacp" | "mndp" => Weight(40),
         _ => Weight(0),
     });

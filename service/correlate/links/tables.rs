@@ -3,13 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{End, Found, SHARED_SEGMENT, key, socket};
+use super::{EDGE_PORT, End, Found, SHARED_SEGMENT, key, socket};
 use crate::correlate::attachment::edge::{Edge, Placement};
 use crate::correlate::attachment::topology::Facing;
 use crate::correlate::inventory::{DeviceId, Inventory};
 use crate::correlate::ports::PortId;
 use crate::correlate::text;
-use crate::model::observation::PortKind;
 
 /// Addresses looked at to tell whether something lies between two ports.
 const SAMPLE: usize = 256;
@@ -35,31 +34,28 @@ pub(super) fn cables(
         let Some(hub) = hub else { continue };
         for port in segment.iter().copied().filter(|port| *port != hub) {
             let shared = segment.len() > 2 || between(edge, hub, port);
-            new.push((socket(inventory, edge, hub), socket(inventory, edge, port), shared));
+            let sign = if shared { Some(SHARED_SEGMENT) } else { None };
+            new.push((socket(inventory, edge, hub), socket(inventory, edge, port), sign));
         }
     }
     for (id, device) in inventory.iter().filter(|(_, device)| !device.has_table && !device.facts.is_empty()) {
         for mac in device.macs.iter().filter(|mac| inventory.owner(**mac) == Some(id)) {
-            let Some(interface) = text::interface_of(device, *mac) else { continue };
-            if device.interfaces.get(interface).is_none_or(|fact| fact.kind != PortKind::Physical) {
-                continue;
-            }
+            let Some(interface) = text::sending_socket(device, *mac) else { continue };
             if let Placement::At(place) = edge.place(*mac)
                 && place.shared.is_none()
                 && !taken.contains(&place.port)
                 && !found.keys().any(|(a, b)| [a, b].contains(&&(id, interface.to_owned())))
             {
-                new.push((socket(inventory, edge, place.port), Some((id, interface.to_owned())), false));
+                let far = Some((id, interface.to_owned()));
+                new.push((socket(inventory, edge, place.port), far, Some(EDGE_PORT)));
             }
         }
     }
-    for (one, other, shared) in new {
+    for (one, other, sign) in new {
         let (Some(one), Some(other)) = (one, other) else { continue };
         let link = found.entry(key(one, other)).or_default();
         link.evidence.insert("fdb");
-        if shared {
-            link.evidence.insert(SHARED_SEGMENT);
-        }
+        link.evidence.extend(sign);
     }
 }
 

@@ -116,6 +116,9 @@ fn the_table_of_all_recorded_networks() {
             found.links.len(),
             found.conflicts.len()
         );
+        for link in links(&found) {
+            println!("    {link}");
+        }
         assert_eq!(score.wrong, 0, "{name}");
         let twice = found.links.len() - cables(&found).len();
         assert_eq!(twice, 0, "{name}: each cable once");
@@ -197,6 +200,6 @@ fn nms0002_the_cable_that_only_the_table_shows() {
     let Some(network) = recorded("nms0002ciscojuniper") else { return };
     assert_eq!(
         links(&network.discover(&[])),
-        ["r-de-juet-luck-001:ge-0/0/2 - s-de-juet-luck-001:Fa0/1 [fdb]"]
+        ["r-de-juet-luck-001:ge-0/0/2 - s-de-juet-luck-001:Fa0/1 [edge-port fdb]"]
     );
 }

@@ -154,6 +154,69 @@ fn the_far_port_is_found_in_the_far_table() {
     assert_eq!(links(&found), ["sw1:a - sw2:b [fdb lldp]"]);
 }
 
+/// Some agents hear their neighbours on the aggregate. Of one member that is the cable, of several none is told.
+#[test]
+fn announcements_on_an_aggregate() {
+    let text = "switch sw1 s1\n switch sw2 s2\n port sw1 e1 lag=po1\n port sw1 po1 lag\n port sw2 b";
+    let heard = "lldp sw1 po1 sw2 mac=s2 port=b";
+    assert_eq!(links(&discover(&format!("{text}\n {heard}"))), ["sw1:e1 - sw2:b [lldp]"]);
+    assert!(links(&discover(&format!("{text}\n port sw1 e2 lag=po1\n {heard}"))).is_empty());
+}
+
+/// A virtual switch, a dumb switch: several neighbours on one port, and nobody contradicts anybody.
+#[test]
+fn a_port_that_hears_several_shares_a_segment() {
+    let found = discover(
+        "switch sw1 s1
+         router r1 r1
+         router r2 r2
+         port r1 ether1
+         port r2 ether1
+         lldp sw1 gi5 r1 mac=r1 port=ether1
+         lldp sw1 gi5 r2 mac=r2 port=ether1",
+    );
+    assert_eq!(found.links.len(), 2);
+    assert!(found.links.iter().all(|link| link.confidence <= 40), "{:?}", found.links);
+    assert!(found.conflicts.is_empty(), "{:?}", found.conflicts);
+}
+
+/// Two switches of D-Link with a cloud of unread ones in between and VLANs that only one of them has: neither announces itself.
+#[test]
+fn hosts_alone_show_two_ports_that_face_each_other() {
+    let found = discover(
+        "switch d1
+         switch d2
+         fdb d1 p1 h1 h2
+         fdb d1 p4 h3 h4
+         fdb d1 p6 h5
+         fdb d1 p24 k1 k2 k3 k4 c1 c2 v1
+         fdb d2 p10 h1 h2 h3 h4 c1 c2 v2 v3
+         fdb d2 p1 k1 k2
+         fdb d2 p2 k3 k4
+         fdb d2 p12 k5",
+    );
+    assert_eq!(links(&found), ["d1:p24 - d2:p10 [fdb shared-segment]"]);
+    assert_eq!([hangs(&found, "h5"), hangs(&found, "k5")], ["d1:p6*", "d2:p12*"]);
+    assert_eq!([hangs(&found, "h1"), hangs(&found, "k3")], ["d1:p1", "d2:p2"]);
+    for cloud in ["c1", "c2", "v1", "v2", "v3"] {
+        assert_eq!(hangs(&found, cloud), "-", "{cloud} is somewhere in between");
+    }
+}
+
+/// Point-to-point lines between routers have no forwarding tables; each side names the other's description.
+#[test]
+fn routers_on_serial_lines() {
+    let found = discover(
+        "router r1 own=Router1.example.org
+         router r2 own=Router2.example.org
+         port r1 Se0/0/0 desc=Serial0/0/0 index=3
+         port r2 Se0/0/0 desc=Serial0/0/0 index=3
+         cdp r1 Se0/0/0 - id=Router2.example.org port=Serial0/0/0
+         cdp r2 Se0/0/0 - id=Router1.example.org port=Serial0/0/0",
+    );
+    assert_eq!(links(&found), ["r1:Se0/0/0 - r2:Se0/0/0 [cdp cdp-reverse]"]);
+}
+
 #[test]
 fn one_sided_links_are_less_certain_and_both_sides_more() {
     let text = "switch sw1 s1\n switch sw2 s2\n port sw2 b\n port sw1 a\n";
