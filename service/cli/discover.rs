@@ -10,7 +10,8 @@ use super::{Ended, setup};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::model::candidate::Known;
-use crate::model::{Attachment, Candidate, CandidateKind, Collection, Conflict, Discovery};
+use crate::model::{Attachment, Candidate, CandidateKind, Collection, Discovery};
+use crate::plan::{explain, render};
 use crate::source::{collect_all, record};
 use crate::worker;
 
@@ -70,13 +71,14 @@ pub(super) async fn collect(
 
 async fn with_netbox(config: &Config, collections: &[Collection]) -> anyhow::Result<Discovery> {
     let service = setup::reader(config).await?;
-    Ok(service.discover(collections).await?.0)
+    Ok(service.discover(collections).await?.discovery)
 }
 
+/// What correlation cannot know without NetBox.
+pub(super) const WITHOUT_NETBOX: &str = "note: without NetBox the known prefixes, documented MAC addresses and cables are not known: only networks that the sources are connected to make hosts";
+
 fn without_netbox(config: &Config, collections: &[Collection], output: &Output) -> Discovery {
-    output.say(
-        "note: without NetBox the known prefixes, documented MAC addresses and cables are not known: only networks that the sources are connected to make hosts",
-    );
+    output.say(WITHOUT_NETBOX);
     let known = Known { stage_random_macs: config.stage_random_macs, ..Known::default() };
     worker::correlate(collections, &known)
 }
@@ -100,7 +102,7 @@ pub(super) fn print(discovery: &Discovery, output: &mut Output) -> anyhow::Resul
         output.block(&table(&["LINK", "TO", "EVIDENCE", "CONF"], rows))?;
     }
     for conflict in &discovery.conflicts {
-        output.line(format!("conflict: {}", words(conflict)))?;
+        output.line(format!("conflict: {}", explain::conflict(conflict, render::printable)))?;
     }
     for gap in &discovery.gaps {
         output.line(format!("gap: {} {}: {}", gap.source, gap.facts.as_str(), gap.reason))?;
@@ -173,23 +175,4 @@ fn cut(text: &str) -> String {
     }
     let kept: String = text.chars().take(WIDE - 1).collect();
     format!("{kept}…")
-}
-
-fn words(conflict: &Conflict) -> String {
-    match conflict {
-        Conflict::DuplicateAddress { address, macs } => {
-            let macs: Vec<String> = macs.iter().map(ToString::to_string).collect();
-            format!("{address} is claimed by {}", macs.join(" and "))
-        }
-        Conflict::SeveralPorts { mac, ports } => {
-            let ports: Vec<String> =
-                ports.iter().map(|port| format!("{} {}", port.switch, port.port)).collect();
-            format!("{mac} is seen on {}", ports.join(" and "))
-        }
-        Conflict::DuplicateName { name, identities } => {
-            let identities: Vec<String> = identities.iter().map(ToString::to_string).collect();
-            format!("the name `{name}` is claimed by {}", identities.join(" and "))
-        }
-        Conflict::LinkDisagrees { claims } => claims.join(" but "),
-    }
 }

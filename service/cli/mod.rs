@@ -5,8 +5,10 @@
 
 mod apply;
 mod bootstrap;
+mod diff;
 mod discover;
 mod doctor;
+mod explain;
 mod ignored;
 mod output;
 mod serve;
@@ -49,6 +51,10 @@ pub struct Arguments {
 pub enum Command {
     /// Read the sources and print what they show; writes nothing, and works without a NetBox.
     Discover(discover::Arguments),
+    /// Tell why: every observation of a host, every port and name that was considered, and what became of each.
+    Explain(explain::Arguments),
+    /// Compare two recorded runs, or a run with NetBox: what is new, moved, renamed, re-addressed, gone.
+    Diff(diff::Arguments),
     /// Discover, and propose what NetBox does not have as staged objects.
     Stage(stage::Arguments),
     /// Print what approval of an object makes true, or would.
@@ -129,6 +135,8 @@ async fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Ended
     let config = Config::read(&arguments.config)?;
     match &arguments.command {
         Command::Discover(wanted) => discover::run(&config, wanted, output).await,
+        Command::Explain(wanted) => explain::run(&config, wanted, output).await,
+        Command::Diff(wanted) => diff::run(&config, wanted, output).await,
         Command::Stage(wanted) => stage::run(&config, wanted, output).await,
         Command::Plan(wanted) => apply::plan(&config, wanted, output).await,
         Command::Apply(wanted) => apply::apply(&config, wanted, output).await,

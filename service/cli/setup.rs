@@ -7,9 +7,11 @@ use crate::apply::Clients;
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigError, NetBox, read_secret};
 use crate::dns::Unbound;
+use crate::model::explanation::Near;
 use crate::model::{ObjectKind, ObjectRef};
 use crate::netbox::{Client, ClientConfig};
 use crate::plan::View;
+use crate::plan::render::printable;
 use crate::source::{Expansion, Source};
 use crate::store::Store;
 use crate::transport::Secret;
@@ -124,6 +126,30 @@ pub(crate) async fn reader(config: &Config) -> anyhow::Result<Service> {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct NotFound(String);
+
+impl NotFound {
+    /// Nothing was seen that is called so; these are called almost so.
+    pub(crate) fn unseen(asked: &str, near: &[Near]) -> Self {
+        let near: Vec<String> = near
+            .iter()
+            .map(|near| {
+                let (called, identity) = (printable(&near.called), printable(near.identity.as_str()));
+                if identity.ends_with(&called.to_ascii_lowercase()) {
+                    called
+                } else {
+                    format!("{called} ({identity})")
+                }
+            })
+            .collect();
+        let hint = if near.is_empty() {
+            "hint: a MAC address, a name, an IP address or an identity, as `surveyor discover` prints them"
+                .to_owned()
+        } else {
+            format!("nearest: {}", near.join(", "))
+        };
+        Self(format!("no source has seen `{}`; {hint}", printable(asked)))
+    }
+}
 
 /// The object that a person means: a name, an identity, `dcim.device/12`, or a page of NetBox.
 pub(crate) fn find(text: &str, view: &View) -> anyhow::Result<ObjectRef> {

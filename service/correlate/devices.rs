@@ -9,7 +9,7 @@ use super::inventory::{Device, DeviceId};
 use super::naming;
 use super::world::World;
 use super::{class, text, words};
-use crate::model::observation::{DeviceRole, PortKind};
+use crate::model::observation::{DeviceFact, DeviceRole, PortKind};
 use crate::model::{
     Candidate, CandidateInterface, CandidateKind, Fact, HostName, Identity, MacAddr, NameOrigin,
 };
@@ -38,7 +38,7 @@ pub(super) fn names(world: &World<'_, '_>) -> Vec<(Identity, HostName)> {
 }
 
 /// `lldp:<chassis>`, else its lowest own address, else its serial number, else its name.
-fn identity(device: &Device<'_>) -> Identity {
+pub(super) fn identity(device: &Device<'_>) -> Identity {
     let chassis = device.facts.iter().filter_map(|(_, fact)| fact.chassis_id.as_deref()).map(str::trim);
     if let Some(chassis) = chassis.filter(|chassis| !chassis.is_empty()).min() {
         return Identity(format!("lldp:{}", chassis.to_ascii_lowercase()));
@@ -56,25 +56,44 @@ fn identity(device: &Device<'_>) -> Identity {
 }
 
 fn candidate(world: &World<'_, '_>, id: DeviceId, device: &Device<'_>) -> Candidate {
+    let lowest = device.macs.first().copied();
+    let mut candidate = draft(world, id, device).finish(identity(device), CandidateKind::Device, || {
+        lowest.map_or_else(|| naming::spelled(device.name), naming::fallback)
+    });
+    describe(world, id, &mut candidate);
+    candidate
+}
+
+/// The device that this candidate is.
+pub(super) fn of(world: &World<'_, '_>, candidate: &Candidate, name: &str) -> Option<DeviceId> {
+    let called = || world.inventory.iter().filter(|(_, device)| device.name == name);
+    let same = called().find(|(_, device)| identity(device) == candidate.identity);
+    same.or_else(|| called().next()).map(|(id, _)| id)
+}
+
+/// What is said of a device.
+pub(super) fn draft(world: &World<'_, '_>, id: DeviceId, device: &Device<'_>) -> Draft {
     let mut draft = Draft::default();
     let role = device.role.unwrap_or_default();
     for (source, fact) in &device.facts {
-        let what: Vec<&str> = [&fact.description, &fact.manufacturer, &fact.model]
-            .into_iter()
-            .filter_map(|text| text.as_deref())
-            .collect();
-        let what = if what.is_empty() { String::new() } else { format!(": {}", what.join(", ")) };
-        draft.witness(source, format!("reads {} as {}{what}", fact.device, in_words(fact.role)));
+        draft.witness(source, read_as(fact));
         if let Some(own) = &fact.own_name {
-            draft.wishes.insert((NameOrigin::Lldp, own.clone()));
+            draft.wish(NameOrigin::Lldp, own, source);
         }
     }
     let sources: Vec<&str> =
         device.facts.iter().map(|(source, _)| *source).collect::<BTreeSet<_>>().into_iter().collect();
     draft.reasons.push(format!("{} reads it", sources.join(", ")));
     draft.weigh("read", confidence::READ);
-    draft.wishes.insert((NameOrigin::Device, device.name.to_owned()));
-    draft.classes.push((class::of_role(role), format!("it is {}", in_words(role))));
+    for source in &sources {
+        draft.wish(NameOrigin::Device, device.name, source);
+    }
+    match class::of_role(role, in_words(role)) {
+        Some(sign) => {
+            draft.classes.insert(sign);
+        }
+        None => draft.reasons.push(format!("it is {}", in_words(role))),
+    }
     draft.aliases.extend(
         device
             .macs
@@ -83,12 +102,17 @@ fn candidate(world: &World<'_, '_>, id: DeviceId, device: &Device<'_>) -> Candid
             .map(|mac| Identity::of_mac(*mac)),
     );
     draft.interfaces = interfaces(world, id, device);
-    let lowest = device.macs.first().copied();
-    let mut candidate = draft.finish(identity(device), CandidateKind::Device, || {
-        lowest.map_or_else(|| naming::spelled(device.name), naming::fallback)
-    });
-    describe(world, id, &mut candidate);
-    candidate
+    draft
+}
+
+/// What a source reads it as, in words.
+pub(super) fn read_as(fact: &DeviceFact) -> String {
+    let what: Vec<&str> = [&fact.description, &fact.manufacturer, &fact.model]
+        .into_iter()
+        .filter_map(|text| text.as_deref())
+        .collect();
+    let what = if what.is_empty() { String::new() } else { format!(": {}", what.join(", ")) };
+    format!("reads {} as {}{what}", fact.device, in_words(fact.role))
 }
 
 /// Adds what only sources that read a device can know.
@@ -145,7 +169,7 @@ fn interfaces(world: &World<'_, '_>, id: DeviceId, device: &Device<'_>) -> Vec<C
         // A switch's cables are links; what has no table of its own hangs on a port like a host.
         if !device.has_table && fact.kind == PortKind::Physical {
             let place = announced.get(*name).cloned().or_else(|| {
-                let mac = card.mac.filter(|mac| text::interface_of(device, *mac) == Some(name))?;
+                let mac = card.mac.filter(|mac| text::sending_socket(device, *mac) == Some(name))?;
                 match world.place(mac) {
                     Placement::At(place) => Some(place),
                     other => {

@@ -7,9 +7,9 @@ use super::confidence::{self, Weight};
 use super::naming::{self, Wish};
 use super::sightings::Saying;
 use super::world::World;
-use super::{class, words};
+use super::{class, vendor, words};
 use crate::model::candidate::EvidenceLine;
-use crate::model::observation::{LeaseState, NeighborProtocol};
+use crate::model::observation::LeaseState;
 use crate::model::{
     Candidate, CandidateInterface, CandidateKind, Class, Conflict, HostName, Identity, MacAddr, NameOrigin,
 };
@@ -19,10 +19,10 @@ use crate::model::{
 pub(super) struct Draft {
     /// Cards, in any order.
     pub interfaces: Vec<CandidateInterface>,
-    /// Names wanted for it.
-    pub wishes: BTreeSet<Wish>,
-    /// Suggested classes with their reasons; the first is taken.
-    pub classes: Vec<(Class, String)>,
+    /// Names wanted for it, and who says so.
+    pub wishes: BTreeMap<Wish, BTreeSet<String>>,
+    /// Suggested classes; the first in their order is taken.
+    pub classes: BTreeSet<class::Sign>,
     /// What speaks for it, one weight per kind of evidence.
     pub weights: BTreeMap<&'static str, u32>,
     /// Why, in words.
@@ -50,6 +50,11 @@ impl Draft {
         *known = (*known).max(weight);
     }
 
+    /// Notes a name that something wants for it.
+    pub(super) fn wish(&mut self, origin: NameOrigin, text: &str, source: &str) {
+        self.wishes.entry((origin, text.to_owned())).or_default().insert(source.to_owned());
+    }
+
     /// Adds one line of evidence.
     pub(super) fn witness(&mut self, source: &str, says: String) {
         self.sources.insert(source.to_owned());
@@ -71,6 +76,11 @@ impl Draft {
             kind: None,
             unattached_reason: None,
         };
+        self.classes.extend(class::of_address(mac));
+        if let Some(vendor) = vendor::of(mac) {
+            let says = format!("{mac} is of a block of {vendor}");
+            self.evidence.push(EvidenceLine { source: vendor::REGISTRY.to_owned(), says });
+        }
         self.sightings(world, mac, &mut card);
         self.announcements(world, mac);
         let placement = world.place(mac);
@@ -81,15 +91,13 @@ impl Draft {
 
     fn sightings(&mut self, world: &World<'_, '_>, mac: MacAddr, card: &mut CandidateInterface) {
         for (_, sighting) in world.sightings.of(mac) {
-            self.witness(sighting.source, words::says(sighting));
+            self.witness(sighting.source, words::says(&sighting.saying));
             match sighting.saying {
                 Saying::Lease(lease) => {
                     if let Some(name) = &lease.host_name {
-                        self.wishes.insert((NameOrigin::Dhcp, name.clone()));
+                        self.wish(NameOrigin::Dhcp, name, sighting.source);
                     }
-                    if let Some(found) = lease.vendor_class.as_deref().and_then(class::of_vendor_class) {
-                        self.classes.push(found);
-                    }
+                    self.classes.extend(lease.vendor_class.as_deref().and_then(class::of_vendor_class));
                     if lease.state != LeaseState::Bound {
                         continue;
                     }
@@ -116,7 +124,7 @@ impl Draft {
                 }
                 Saying::Scan { address, name } => {
                     if let Some(name) = name {
-                        self.wishes.insert((NameOrigin::Scan, name.to_owned()));
+                        self.wish(NameOrigin::Scan, name, sighting.source);
                     }
                     if world.networks.has_served(address) {
                         self.is_vouched = true;
@@ -132,15 +140,9 @@ impl Draft {
 
     fn announcements(&mut self, world: &World<'_, '_>, mac: MacAddr) {
         for heard in world.heard_from(mac) {
-            let protocol = match heard.fact.protocol {
-                NeighborProtocol::Lldp => "LLDP",
-                NeighborProtocol::Cdp => "CDP",
-                NeighborProtocol::Mndp => "MNDP",
-            };
-            let on = heard.interface.map(|interface| format!(" on {interface}")).unwrap_or_default();
-            self.witness(heard.source, format!("{protocol} neighbour \"{}\"{on}", heard.called()));
+            self.witness(heard.source, words::announced(heard));
             if let Some(name) = &heard.fact.system_name {
-                self.wishes.insert((NameOrigin::Lldp, name.clone()));
+                self.wish(NameOrigin::Lldp, name, heard.source);
             }
             self.classes.extend(class::of_announcement(heard));
             self.is_vouched = true;
@@ -200,11 +202,11 @@ impl Draft {
         kind: CandidateKind,
         fallback: impl FnOnce() -> HostName,
     ) -> Candidate {
-        let named = naming::choose(std::mem::take(&mut self.wishes), fallback);
-        self.classes.sort();
-        let (class, why) = self.classes.into_iter().next().unwrap_or_default();
-        if !why.is_empty() {
-            self.reasons.push(why);
+        let named = naming::choose(std::mem::take(&mut self.wishes).into_keys(), fallback);
+        let mut class = Class::Unknown;
+        if let Some(sign) = self.classes.pop_first() {
+            class = sign.class;
+            self.reasons.push(sign.why);
         }
         let mut reasons = Vec::new();
         for reason in self.reasons {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::attachment::edge::{Placement, Shared};
+use super::class;
 use super::confidence;
 use super::devices;
 use super::draft::Draft;
@@ -12,7 +13,7 @@ use super::words;
 use super::world::World;
 use crate::model::observation::GuestKind;
 use crate::model::{
-    Candidate, CandidateInterface, CandidateKind, Class, HostName, Identity, MacAddr, NameOrigin, Resources,
+    Candidate, CandidateInterface, CandidateKind, HostName, Identity, MacAddr, NameOrigin, Resources,
 };
 
 /// All guest candidates.
@@ -51,6 +52,23 @@ fn candidate(
     device: Option<super::inventory::DeviceId>,
 ) -> Candidate {
     let fact = guest.fact;
+    let lowest = guest.macs.first().copied();
+    let spelled =
+        || lowest.map_or_else(|| naming::spelled(&format!("{}-{}", fact.cluster, fact.id)), naming::fallback);
+    let mut candidate = draft(world, guest).finish(identity(guest), CandidateKind::VirtualMachine, spelled);
+    candidate.cluster = Some(fact.cluster.clone());
+    candidate.node = Some(fact.node.clone());
+    candidate.resources =
+        Some(Resources { vcpus: fact.vcpus, memory_mib: fact.memory_mib, disk_mib: fact.disk_mib });
+    if let Some(device) = device {
+        devices::describe(world, device, &mut candidate);
+    }
+    candidate
+}
+
+/// What is said of a guest.
+pub(super) fn draft(world: &World<'_, '_>, guest: &Guest<'_>) -> Draft {
+    let fact = guest.fact;
     let mut draft = Draft::default();
     let what = match fact.kind {
         GuestKind::Qemu => "virtual machine",
@@ -62,9 +80,11 @@ fn candidate(
     }
     draft.reasons.push(format!("{} runs it as {what} {} on {}", fact.cluster, fact.id, fact.node));
     draft.weigh("guest", confidence::GUEST);
-    draft.classes.push((Class::Server, "it is a guest of a hypervisor".to_owned()));
-    if let Some(name) = &fact.name {
-        draft.wishes.insert((NameOrigin::Proxmox, name.clone()));
+    draft.classes.insert(class::of_guest());
+    for source in &guest.sources {
+        if let Some(name) = &fact.name {
+            draft.wish(NameOrigin::Proxmox, name, source);
+        }
     }
     let node = guest.node.map(|node| devices::places(world, node)).unwrap_or_default();
     for nic in &fact.nics {
@@ -85,18 +105,7 @@ fn candidate(
     if fact.running.is_none() {
         draft.evidence_only = Some(format!("its node {} could not be asked", fact.node));
     }
-    let lowest = guest.macs.first().copied();
-    let spelled =
-        || lowest.map_or_else(|| naming::spelled(&format!("{}-{}", fact.cluster, fact.id)), naming::fallback);
-    let mut candidate = draft.finish(identity(guest), CandidateKind::VirtualMachine, spelled);
-    candidate.cluster = Some(fact.cluster.clone());
-    candidate.node = Some(fact.node.clone());
-    candidate.resources =
-        Some(Resources { vcpus: fact.vcpus, memory_mib: fact.memory_mib, disk_mib: fact.disk_mib });
-    if let Some(device) = device {
-        devices::describe(world, device, &mut candidate);
-    }
-    candidate
+    draft
 }
 
 /// One card: on the port where it was learned, else behind the node's. Never a cable end.

@@ -21,7 +21,7 @@ pub(super) fn hosts(world: &World<'_, '_>) -> Vec<Candidate> {
         world
             .heard
             .iter()
-            .filter(|heard| heard.speaker.is_none())
+            .filter(|heard| heard.speaker.is_none() && heard.is_introduction())
             .flat_map(|heard| heard.macs().collect::<Vec<_>>()),
     );
     lone.extend(world.edge.rows.macs());
@@ -38,6 +38,13 @@ pub(super) fn hosts(world: &World<'_, '_>) -> Vec<Candidate> {
 /// The host with these addresses, if what is said of them makes one.
 fn host(world: &World<'_, '_>, macs: &BTreeSet<MacAddr>) -> Option<Candidate> {
     let lowest = *macs.first()?;
+    let (draft, is_host) = draft(world, macs);
+    is_host
+        .then(|| draft.finish(Identity::of_mac(lowest), CandidateKind::Device, || naming::fallback(lowest)))
+}
+
+/// What is said of these addresses, and whether it makes a host.
+pub(super) fn draft(world: &World<'_, '_>, macs: &BTreeSet<MacAddr>) -> (Draft, bool) {
     let mut draft = Draft::default();
     let (mut learned, mut own_port, mut doubt) = (false, false, None);
     for mac in macs {
@@ -46,16 +53,14 @@ fn host(world: &World<'_, '_>, macs: &BTreeSet<MacAddr>) -> Option<Candidate> {
         own_port |= matches!(&placement, Placement::At(place) if place.shared.is_none());
         doubt = doubt.or_else(|| world.doubt.over(*mac, &placement));
     }
-    if !draft.is_vouched && !learned {
-        return None; // An old lease or foreign ARP entry alone is no host.
-    }
     if macs.len() > 1 {
         draft.reasons.push("one LLDP chassis announces these addresses".to_owned());
     }
+    // An old lease or foreign ARP entry alone is no host.
+    let is_host = draft.is_vouched || learned;
     let mut draft = judge(world, draft, doubt, macs, own_port);
-    let identity = Identity::of_mac(lowest);
     draft.aliases.extend(macs.iter().map(|mac| Identity::of_mac(*mac)));
-    Some(draft.finish(identity, CandidateKind::Device, || naming::fallback(lowest)))
+    (draft, is_host)
 }
 
 /// Decides whether it may be staged.
@@ -71,8 +76,13 @@ fn judge(
     let is_named = draft
         .wishes
         .iter()
-        .any(|(origin, name)| *origin == NameOrigin::Dhcp && naming::usable(name).is_some());
+        .any(|((origin, name), _)| *origin == NameOrigin::Dhcp && naming::usable(name).is_some());
     let has_address = draft.interfaces.iter().any(|card| !card.addresses.is_empty());
+    if is_random {
+        draft
+            .reasons
+            .push("its address is locally administered: made up by software, and may change".to_owned());
+    }
     draft.evidence_only = if doubt.is_some() {
         doubt
     } else if is_random && !is_documented && !is_named && !world.known.stage_random_macs {

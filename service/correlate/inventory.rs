@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use super::text;
+use super::{addresses, text};
 use crate::model::observation::{DeviceFact, DeviceRole, InterfaceFact, LeaseFact, LeaseState, PortKind};
 use crate::model::{Collection, Fact, MacAddr};
 
@@ -46,6 +46,7 @@ pub(super) struct Inventory<'a> {
     by_address: HashMap<IpAddr, Option<DeviceId>>,
     by_name: HashMap<String, Option<DeviceId>>,
     by_chassis: HashMap<String, Option<DeviceId>>,
+    by_serial: HashMap<String, Option<DeviceId>>,
 }
 
 /// How one source refers to a device: nodes of two clusters may both be called `pve`.
@@ -208,9 +209,16 @@ impl<'a> Inventory<'a> {
                     unique(&mut self.by_name, form, id);
                 }
             }
+            let on_interfaces = device.interfaces.values().flat_map(|fact| &fact.addresses);
+            for address in on_interfaces.filter(|address| addresses::is_host_address(**address)) {
+                unique(&mut self.by_address, *address, id);
+            }
             for (_, fact) in &device.facts {
                 if let Some(address) = fact.address {
                     unique(&mut self.by_address, address, id);
+                }
+                if let Some(serial) = text::serial(fact.serial.as_deref()) {
+                    unique(&mut self.by_serial, serial.to_ascii_lowercase(), id);
                 }
                 if let Some(chassis) = &fact.chassis_id {
                     unique(&mut self.by_chassis, chassis.to_ascii_lowercase(), id);
@@ -276,7 +284,17 @@ impl<'a> Inventory<'a> {
         self.by_chassis.get(&chassis.to_ascii_lowercase()).copied().flatten()
     }
 
-    /// The device that is read at this address.
+    /// The device with this serial number; also where it is in brackets behind a name, as NX-OS sends it by CDP.
+    pub(super) fn with_serial(&self, text: &str) -> Option<DeviceId> {
+        let bracketed = text.split_once('(').and_then(|(_, rest)| rest.trim_end().strip_suffix(')'));
+        let mut texts = std::iter::once(text).chain(bracketed);
+        texts.find_map(|text| {
+            let serial = text::serial(Some(text))?.to_ascii_lowercase();
+            self.by_serial.get(&serial).copied().flatten()
+        })
+    }
+
+    /// The device that is read at this address, or has it.
     pub(super) fn at(&self, address: IpAddr) -> Option<DeviceId> {
         self.by_address.get(&address).copied().flatten()
     }
@@ -378,6 +396,14 @@ fn merge_interface(into: &mut InterfaceFact, from: &InterfaceFact) {
     fill(&mut into.lag, from.lag.as_ref());
     fill(&mut into.bridge, from.bridge.as_ref());
     fill(&mut into.pvid, from.pvid.as_ref());
+    fill(&mut into.description, from.description.as_ref());
+    fill(&mut into.voice_vlan, from.voice_vlan.as_ref());
+    for address in &from.addresses {
+        if !into.addresses.contains(address) {
+            into.addresses.push(*address);
+        }
+    }
+    into.addresses.sort_unstable();
     // The default is Physical: anything else is something a source found out.
     if from.kind != PortKind::Physical && (into.kind == PortKind::Physical || from.kind < into.kind) {
         into.kind = from.kind;

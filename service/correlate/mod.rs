@@ -2,6 +2,7 @@
 //!
 //! Phases: own devices ([`inventory`]) and what they hear ([`neighbors`]), [`ports`], forwarding rows and the directions between
 //! switches ([`attachment`]), addresses of one machine ([`machines`]); then devices, [`guests`], [`hosts`] and [`links`] are worded.
+//! [`explain()`] tells how one of them was reached.
 
 mod addresses;
 mod attachment;
@@ -9,6 +10,7 @@ mod class;
 mod confidence;
 mod devices;
 mod draft;
+mod explain;
 mod guests;
 mod hosts;
 mod inventory;
@@ -20,6 +22,7 @@ mod ownership;
 mod ports;
 mod sightings;
 mod text;
+mod vendor;
 mod words;
 mod world;
 
@@ -29,7 +32,9 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::candidate::Known;
-use crate::model::{Candidate, Collection, Conflict, Discovery, Gap, HostName, Identity};
+use crate::model::{Candidate, Class, Collection, Conflict, Discovery, Gap, HostName, Identity};
+pub use explain::{explain, explain_each};
+
 use attachment::{edge::Edge, rows::Rows, topology::Topology};
 use world::World;
 
@@ -37,6 +42,11 @@ use world::World;
 ///
 /// The order of collections, facts and rows does not matter, and times are not looked at.
 pub fn correlate(collections: &[Collection], known: &Known) -> Discovery {
+    with_world(collections, known, conclude)
+}
+
+/// Works out everything that candidates are worded from, and hands it on.
+fn with_world<T>(collections: &[Collection], known: &Known, then: impl FnOnce(&World<'_, '_>) -> T) -> T {
     let mut sorted: Vec<&Collection> = collections.iter().collect();
     sorted.sort_by(|a, b| a.source.cmp(&b.source));
     let collections = sorted.as_slice();
@@ -56,22 +66,31 @@ pub fn correlate(collections: &[Collection], known: &Known) -> Discovery {
     let edge = Edge::new(&inventory, &ports, &rows, &topology, &machines, &heard, &documented);
     let sightings = sightings::Sightings::new(collections);
     let networks = addresses::Networks::new(collections, known);
-    let world = World::new(collections, known, &inventory, &edge, &heard, &sightings, &networks);
+    then(&World::new(collections, known, &inventory, &edge, &heard, &sightings, &networks))
+}
 
-    let mut candidates = devices::devices(&world);
-    candidates.iter_mut().for_each(place_own_mac);
-    candidates.extend(guests::guests(&world));
-    candidates.extend(hosts::hosts(&world));
+/// Words the result.
+fn conclude(world: &World<'_, '_>) -> Discovery {
+    let mut candidates = devices::devices(world);
+    // A switch's own address is on no card.
+    candidates.iter_mut().filter(|device| device.class != Class::Network).for_each(place_own_mac);
+    candidates.extend(guests::guests(world));
+    candidates.extend(hosts::hosts(world));
     candidates.sort_by(|a, b| a.identity.cmp(&b.identity));
-    naming::resolve_duplicates(&mut candidates, &administered(&world));
+    naming::resolve_duplicates(&mut candidates, &administered(world));
     for candidate in &mut candidates {
         candidate.conflicts.sort();
         if !candidate.conflicts.is_empty() {
             candidate.confidence = candidate.confidence.min(confidence::CONTRADICTED);
         }
     }
-    let (links, disagreements) = links::links(&inventory, &edge, &heard);
-    Discovery { conflicts: conflicts(&candidates, disagreements), candidates, links, gaps: gaps(collections) }
+    let (links, disagreements) = links::links(world.inventory, world.edge, world.heard);
+    Discovery {
+        conflicts: conflicts(&candidates, disagreements),
+        candidates,
+        links,
+        gaps: gaps(world.collections),
+    }
 }
 
 /// A node that does not tell its cards' MAC addresses is known by the one that others see: that of the card on the switch.

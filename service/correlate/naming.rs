@@ -41,8 +41,20 @@ pub(super) fn choose(wishes: impl IntoIterator<Item = Wish>, fallback: impl FnOn
 
 /// The host name that a text is, if NetBox and DNS can take it.
 pub(super) fn usable(text: &str) -> Option<HostName> {
-    let name: HostName = text.trim_matches(|c: char| c.is_whitespace() || c == '\0').parse().ok()?;
-    (name.as_str().len() <= MAX_NETBOX_NAME && !RESERVED.contains(&name.short())).then_some(name)
+    checked(text).ok()
+}
+
+/// The host name that a text is, or why it can be none.
+pub(super) fn checked(text: &str) -> Result<HostName, String> {
+    let name = text.trim_matches(|c: char| c.is_whitespace() || c == '\0').parse::<HostName>();
+    let name = name.map_err(|error| format!("no host name: {error}"))?;
+    if name.as_str().len() > MAX_NETBOX_NAME {
+        return Err(format!("longer than the {MAX_NETBOX_NAME} characters that NetBox takes"));
+    }
+    if RESERVED.contains(&name.short()) {
+        return Err("a name that every machine has for itself".to_owned());
+    }
+    Ok(name)
 }
 
 fn same(text: &str, name: &HostName) -> bool {

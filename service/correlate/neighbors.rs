@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::inventory::{Device, DeviceId, Inventory};
 use super::ports::{PortId, PortName, Ports};
-use super::text;
+use super::{text, vendor};
 use crate::model::observation::{Capability, NeighborFact, NeighborProtocol};
 use crate::model::{Collection, Fact, MacAddr};
 
@@ -48,17 +48,24 @@ impl Heard<'_> {
         self.fact.capabilities.contains(&capability)
     }
 
-    /// Whether it was heard over one cable: LLDP frames are not forwarded (IEEE 802.1AB 7.1), CDP ones only by switches that
-    /// do not know CDP; MNDP is a broadcast that crosses every switch.
+    /// Whether it says who is at the other end of the cable: LLDP frames are not forwarded (IEEE 802.1AB 7.1), CDP ones only by
+    /// switches that do not know CDP; MNDP is a broadcast that crosses every switch. Spanning tree and LACP know an address
+    /// that need be nobody's card.
     pub(super) fn is_adjacent(&self) -> bool {
-        self.fact.protocol != NeighborProtocol::Mndp
+        matches!(self.fact.protocol, NeighborProtocol::Lldp | NeighborProtocol::Cdp)
+    }
+
+    /// Whether the machine says who it is.
+    pub(super) fn is_introduction(&self) -> bool {
+        self.fact.protocol.is_introduction()
     }
 
     /// Whether it forwards frames for others, as a switch does: telephones and access points do too, but are leaves.
     pub(super) fn is_switch(&self) -> bool {
-        self.can(Capability::Bridge)
-            && !self.can(Capability::Telephone)
-            && !self.can(Capability::WlanAccessPoint)
+        self.fact.protocol == NeighborProtocol::Stp
+            || self.can(Capability::Bridge)
+                && !self.can(Capability::Telephone)
+                && !self.can(Capability::WlanAccessPoint)
     }
 }
 
@@ -136,20 +143,30 @@ fn speaker(inventory: &Inventory<'_>, fact: &NeighborFact) -> Option<DeviceId> {
     if let Some(device) = macs.into_iter().flatten().find_map(|mac| inventory.owner(mac)) {
         return Some(device);
     }
+    if !fact.protocol.is_introduction() {
+        return None;
+    }
     let chassis = fact.chassis_mac.map(MacAddr::lower);
     if let Some(device) = text.into_iter().chain(chassis.as_deref()).find_map(|id| inventory.chassis(id)) {
         return Some(device);
     }
-    let fits = |id: &DeviceId| inventory.get(*id).is_some_and(|device| may_have(device, fact.chassis_mac));
+    if let Some(device) = text.and_then(|id| inventory.with_serial(id)) {
+        return Some(device);
+    }
+    let is_at = |id: DeviceId| fact.addresses.iter().any(|address| inventory.at(*address) == Some(id));
+    let fits = |id: &DeviceId| {
+        inventory.get(*id).is_some_and(|device| may_have(device, fact.chassis_mac) || is_at(*id))
+    };
     let by_name = fact.system_name.as_deref().and_then(|name| inventory.named(name)).filter(fits);
     let by_id = || text.and_then(|id| inventory.named(id)).filter(fits);
-    let by_address = || fact.addresses.iter().find_map(|address| inventory.at(*address)).filter(fits);
+    let may_be = |id: &DeviceId| inventory.get(*id).is_some_and(|device| may_have(device, fact.chassis_mac));
+    let by_address = || fact.addresses.iter().find_map(|address| inventory.at(*address)).filter(may_be);
     by_name.or_else(by_id).or_else(by_address)
 }
 
-/// Whether a device may announce this chassis address although it is not among those known: names repeat, so at least the
-/// vendor must be one of the device's own.
+/// Whether a device may announce this chassis address although it is not among those known: names and factory addresses repeat, so
+/// at least the vendor must be one of the device's own.
 fn may_have(device: &Device<'_>, chassis: Option<MacAddr>) -> bool {
     let Some(chassis) = chassis else { return true };
-    device.macs.is_empty() || device.macs.iter().any(|mac| mac.oui() == chassis.oui())
+    device.macs.is_empty() || device.macs.iter().any(|mac| vendor::is_same(*mac, chassis))
 }

@@ -41,6 +41,8 @@ pub(super) struct Port {
     pub kind: PortKind,
     /// Its link is known to be down: what it learned is stale.
     pub is_down: bool,
+    /// The VLAN that telephones on it are told to use.
+    pub voice_vlan: Option<u16>,
 }
 
 /// All ports.
@@ -91,6 +93,7 @@ impl Ports {
                 name: name.clone(),
                 kind: if has_members { PortKind::Lag } else { kind },
                 is_down,
+                voice_vlan: interface.and_then(|interface| interface.voice_vlan),
             });
             if let Some(count) = first.get_mut(device.0 as usize + 1) {
                 *count += 1;

@@ -15,6 +15,16 @@ pub(super) struct Sighting<'a> {
     pub saying: Saying<'a>,
 }
 
+impl Sighting<'_> {
+    /// The network address it speaks of.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        match self.saying {
+            Saying::Lease(lease) => lease.address,
+            Saying::Neighbor { address, .. } | Saying::Scan { address, .. } => Some(address),
+        }
+    }
+}
+
 /// The kinds of sightings.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Saying<'a> {

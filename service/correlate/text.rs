@@ -1,10 +1,11 @@
 //! Reading names, serial numbers and port ids as devices write them. Knows no device.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::inventory::Device;
 use crate::model::MacAddr;
-use crate::model::observation::PortKind;
+use crate::model::observation::{DeviceRole, InterfaceFact, PortKind};
 
 /// Names that devices have before anyone names them: two devices called so are not one.
 const FACTORY_NAMES: &[&str] = &[
@@ -75,13 +76,33 @@ pub(super) fn mac_in_device_id(text: &str) -> Option<MacAddr> {
     bare.parse().ok().filter(|mac: &MacAddr| mac.is_host())
 }
 
-/// The interface of `device` that a neighbour's port id means, if exactly one fits: name, port MAC, alias, index, abbreviated
-/// Cisco forms, RouterOS's `bridge/ether2`.
+/// The interface of `device` that a neighbour's port id means, if exactly one fits: name, port MAC, alias, description, index,
+/// network address, abbreviated forms, RouterOS's `bridge/bond/ether2`. Of a logical unit (`ge-0/0/1.0`) the socket it is on.
 pub(super) fn resolve_port<'d>(
     device: &'d Device<'_>,
     ids: &[&str],
     mac: Option<MacAddr>,
 ) -> Option<&'d str> {
+    resolve_interface(device, ids, mac).map(|name| socket_of(device, name))
+}
+
+/// The socket that an interface is a logical unit of: LLDP speaks for the cable, whatever unit its agent names.
+fn socket_of<'d>(device: &'d Device<'_>, name: &'d str) -> &'d str {
+    let is_port = |name: &str| {
+        let kind = device.interfaces.get(name).map(|fact| fact.kind);
+        matches!(kind, Some(PortKind::Physical | PortKind::Lag | PortKind::Wireless))
+    };
+    match name.rsplit_once('.') {
+        Some((socket, unit))
+            if !is_port(name) && is_port(socket) && unit.bytes().all(|b| b.is_ascii_digit()) =>
+        {
+            socket
+        }
+        _ => name,
+    }
+}
+
+fn resolve_interface<'d>(device: &'d Device<'_>, ids: &[&str], mac: Option<MacAddr>) -> Option<&'d str> {
     let names: Vec<&'d str> = device.interfaces.keys().copied().collect();
     for id in ids.iter().map(|id| id.trim()).filter(|id| !id.is_empty()) {
         if let Some(name) = only(names.iter().copied().filter(|name| *name == id)) {
@@ -97,24 +118,37 @@ pub(super) fn resolve_port<'d>(
         return Some(name);
     }
     for id in ids.iter().map(|id| id.trim()).filter(|id| !id.is_empty()) {
-        let by_alias = device.interfaces.values().filter(|fact| fact.alias.as_deref() == Some(id));
-        if let Some(name) = only(by_alias.map(|fact| fact.name.as_str()))
-            && let Some((name, _)) = device.interfaces.get_key_value(name)
-        {
-            return Some(name);
+        let described =
+            [|fact: &InterfaceFact| fact.description.clone(), |fact: &InterfaceFact| fact.alias.clone()];
+        for text in described {
+            let fits = device.interfaces.iter().filter(|(_, fact)| text(fact).as_deref() == Some(id));
+            if let Some(name) = only(fits.map(|(name, _)| *name)) {
+                return Some(name);
+            }
         }
-        if let Some((_, rest)) = id.split_once('/')
-            && let Some((name, _)) = device.interfaces.get_key_value(rest)
-        {
-            return Some(name);
+        for split in [id.split_once('/'), id.rsplit_once('/')] {
+            if let Some((_, rest)) = split
+                && let Some((name, _)) = device.interfaces.get_key_value(rest)
+            {
+                return Some(name);
+            }
         }
-        if let Some(name) = only(names.iter().copied().filter(|name| abbreviates(name, id))) {
+        let is_short = |(name, fact): &(&&str, &InterfaceFact)| {
+            abbreviates(name, id) || fact.description.as_deref().is_some_and(|text| abbreviates(text, id))
+        };
+        if let Some((name, _)) = only(device.interfaces.iter().filter(is_short)) {
             return Some(name);
         }
         if let Ok(mac) = id.parse()
             && let Some(name) = interface_of(device, mac)
         {
             return Some(name);
+        }
+        if let Ok(address) = id.parse::<IpAddr>() {
+            let fits = device.interfaces.iter().filter(|(_, fact)| fact.addresses.contains(&address));
+            if let Some(name) = only(fits.map(|(name, _)| *name)) {
+                return Some(name);
+            }
         }
         if let Ok(index) = id.parse::<u32>() {
             let by_index: BTreeMap<_, _> =
@@ -137,16 +171,41 @@ pub(super) fn interface_of<'d>(device: &'d Device<'_>, mac: MacAddr) -> Option<&
         .map(|(name, _)| *name)
 }
 
-/// Whether one of two port names is the other's abbreviation: `Gi0/1` and `GigabitEthernet0/1`.
+/// The socket that sends with this address. A bridge lends the address of one of its sockets and sends out of all of them, so of
+/// switches, and of bridges of several sockets, none can be told.
+pub(super) fn sending_socket<'d>(device: &'d Device<'_>, mac: MacAddr) -> Option<&'d str> {
+    if matches!(device.role, Some(DeviceRole::Switch | DeviceRole::AccessPoint)) {
+        return None;
+    }
+    let name = interface_of(device, mac)?;
+    let fact = device.interfaces.get(name).filter(|fact| fact.kind == PortKind::Physical)?;
+    let sockets = |is_in: &dyn Fn(&InterfaceFact) -> bool| {
+        device.interfaces.values().filter(|fact| fact.kind == PortKind::Physical && is_in(fact)).count()
+    };
+    let lent =
+        || device.interfaces.values().any(|other| other.kind == PortKind::Bridge && other.mac == Some(mac));
+    let several = match &fact.bridge {
+        Some(bridge) => sockets(&|other| other.bridge.as_ref() == Some(bridge)) > 1,
+        None => lent() && sockets(&|other| other.bridge.is_none()) > 1,
+    };
+    (!several).then_some(name)
+}
+
+/// Whether one of two port names is the other's abbreviation: `Gi0/1` or `GE0/1` and `GigabitEthernet0/1`.
 pub(super) fn abbreviates(a: &str, b: &str) -> bool {
     let split = |text: &str| text.find(|c: char| c.is_ascii_digit()).unwrap_or(text.len());
     let ((a_word, a_rest), (b_word, b_rest)) = (a.split_at(split(a)), b.split_at(split(b)));
-    let (a_word, b_word) = (a_word.trim().to_ascii_lowercase(), b_word.trim().to_ascii_lowercase());
-    let shorter = a_word.len().min(b_word.len());
+    let initials = |word: &str| word.chars().filter(char::is_ascii_uppercase).collect::<String>();
+    let is_acronym = |short: &str, long: &str| {
+        short.len() >= 2 && short.len() < long.len() && short.eq_ignore_ascii_case(&initials(long))
+    };
+    let (a_lower, b_lower) = (a_word.trim().to_ascii_lowercase(), b_word.trim().to_ascii_lowercase());
+    let shorter = a_lower.len().min(b_lower.len());
     !a_rest.is_empty()
-        && a_rest == b_rest
-        && shorter >= 2
-        && (a_word.starts_with(&b_word) || b_word.starts_with(&a_word))
+        && a_rest.trim_end() == b_rest.trim_end()
+        && (shorter >= 2 && (a_lower.starts_with(&b_lower) || b_lower.starts_with(&a_lower))
+            || is_acronym(a_word.trim(), b_word.trim())
+            || is_acronym(b_word.trim(), a_word.trim()))
 }
 
 /// The single element of an iterator.

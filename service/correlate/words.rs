@@ -1,9 +1,12 @@
 //! Sentences: reasons and evidence in the words of a network engineer, without times and counts that change from run to run.
 
 use super::attachment::edge::{Place, Placement, Shared};
-use super::sightings::{Saying, Sighting};
+use super::attachment::reasons::{Fate, Lead, Sign};
+use super::neighbors::Heard;
+use super::sightings::Saying;
 use super::world::World;
 use crate::model::candidate::{Competing, EvidenceLine};
+use crate::model::explanation::Verdict;
 use crate::model::observation::{LeaseState, PortKind};
 use crate::model::{Attachment, MacAddr};
 
@@ -49,14 +52,27 @@ pub(super) fn placed(world: &World<'_, '_>, mac: MacAddr, place: &Place) -> Stri
         format!("{switch} learned {mac} on {at}")
     };
     let why = match &place.shared {
-        None if place.announced => "and it announces itself on that cable".to_owned(),
-        None => "and no other machine is on that port".to_owned(),
+        None => format!("and {}", why_there(world, place)),
+        Some(_) => why_there(world, place),
+    };
+    format!("{learned}, {why}")
+}
+
+/// What kind of place it is.
+pub(super) fn why_there(world: &World<'_, '_>, place: &Place) -> String {
+    match &place.shared {
+        None if place.announced => "it announces itself on that cable".to_owned(),
+        None if place.is_telephone => {
+            "it is in the VLAN of telephones, and the other address there is not".to_owned()
+        }
+        None => "no other machine is on that port".to_owned(),
         Some(Shared::Addresses(count)) => {
             let others = count.saturating_sub(1).max(1);
             format!("together with {others} other {}", if others == 1 { "address" } else { "addresses" })
         }
         Some(Shared::BehindUnread(name)) => format!("behind {name} (unread)"),
         Some(Shared::Behind(name)) => format!("behind {name}"),
+        Some(Shared::BehindTelephone(mac)) => format!("behind {mac}, which is in the VLAN of telephones"),
         Some(Shared::DocumentedUplink) => "where NetBox has a cable to another network device".to_owned(),
         Some(Shared::Kind(kind)) => format!("which is {}, not a socket", kind_in_words(*kind)),
         Some(Shared::Unresolved) => "a number that its other tables do not explain".to_owned(),
@@ -65,8 +81,70 @@ pub(super) fn placed(world: &World<'_, '_>, mac: MacAddr, place: &Place) -> Stri
             let ports: Vec<String> = place.competing.iter().map(|other| port(world, *other)).collect();
             format!("but so did {}", listed(&ports))
         }
-    };
-    format!("{learned}, {why}")
+    }
+}
+
+/// What became of a port that learned or heard an address.
+pub(super) fn fate(world: &World<'_, '_>, place: Option<&Place>, fate: &Fate) -> (Verdict, String) {
+    match fate {
+        Fate::Chosen => (Verdict::Kept, place.map(|place| why_there(world, place)).unwrap_or_default()),
+        Fate::Competes => {
+            (Verdict::Competing, "no switch is behind it either: nothing tells which one is right".to_owned())
+        }
+        Fate::Disagrees => {
+            let there = place.map(|place| port(world, place.port)).unwrap_or_default();
+            (Verdict::Competing, format!("a port between switches that leads away from {there}"))
+        }
+        Fate::Leads(leads) => {
+            let leads: Vec<String> = leads.iter().map(|lead| leads_to(world, *lead)).collect();
+            (Verdict::Dropped, format!("a port between switches: it leads to {}", listed(&leads)))
+        }
+        Fate::Older => (
+            Verdict::Dropped,
+            "what another port learned of it is more recent: it has moved from here".to_owned(),
+        ),
+        Fate::Down => (Verdict::Dropped, "it has no link now: the row is stale".to_owned()),
+        Fate::Outer(name) => {
+            (Verdict::Dropped, format!("it leads to {name}, and another port is on this side of that"))
+        }
+        Fate::Documented => {
+            (Verdict::Dropped, "NetBox has a cable to another network device there".to_owned())
+        }
+        Fate::OnlyHeard => {
+            (Verdict::Dropped, "it was only heard there, and forwarding tables have it elsewhere".to_owned())
+        }
+    }
+}
+
+fn leads_to(world: &World<'_, '_>, lead: Lead) -> String {
+    let name = world.inventory.name(lead.device);
+    match lead.by {
+        Sign::Heard => format!("{name} (it announced itself there)"),
+        Sign::OwnAddress => format!("{name} (its own address was learned there)"),
+        Sign::Hosts => format!("{name} (hosts that it has on other ports are behind it)"),
+    }
+}
+
+/// What was announced, and where it was heard.
+pub(super) fn announced(heard: &Heard<'_>) -> String {
+    let protocol = heard.fact.protocol.in_words();
+    let on = heard.interface.map(|interface| format!(" on {interface}")).unwrap_or_default();
+    format!("{protocol} neighbour \"{}\"{on}", heard.called())
+}
+
+/// A kind of evidence that confidence counts.
+pub(super) fn weighed(kind: &str) -> &'static str {
+    match kind {
+        "lease" => "a DHCP server has leased it an address",
+        "neighbor" => "it is in an ARP or neighbour discovery table",
+        "scan" => "it answered a scan",
+        "announcement" => "it announces itself",
+        "learned" => "a forwarding table has it",
+        "port" => "the port it hangs on",
+        "guest" => "its hypervisor says that it is there",
+        "read" => "a source reads it",
+        _ => "other evidence",
+    }
 }
 
 /// Why nothing can be said about where a card hangs.
@@ -94,13 +172,15 @@ pub(super) fn listed(texts: &[String]) -> String {
 }
 
 /// What a sighting says.
-pub(super) fn says(sighting: &Sighting<'_>) -> String {
-    match sighting.saying {
+pub(super) fn says(saying: &Saying<'_>) -> String {
+    match *saying {
         Saying::Lease(lease) => {
             let mut text = match (lease.state, lease.dynamic) {
                 (LeaseState::Bound, true) => "DHCP lease".to_owned(),
                 (LeaseState::Bound, false) => "DHCP lease (reserved)".to_owned(),
-                _ => "DHCP lease that nobody holds now".to_owned(),
+                (LeaseState::Waiting, _) => "DHCP lease that nobody holds now".to_owned(),
+                (LeaseState::NeverSeen, _) => "DHCP reservation that no client has used".to_owned(),
+                (LeaseState::Disabled, _) => "DHCP lease that is disabled".to_owned(),
             };
             if let Some(address) = lease.address {
                 text = format!("{text} {address}");

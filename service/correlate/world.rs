@@ -92,7 +92,7 @@ impl<'w, 'a> World<'w, 'a> {
             .map(|collection| collection.source.as_str())
             .collect();
         let mut strangers: BTreeMap<MacAddr, Vec<usize>> = BTreeMap::new();
-        for (index, heard) in heard.iter().enumerate() {
+        for (index, heard) in heard.iter().enumerate().filter(|(_, heard)| heard.is_introduction()) {
             for mac in heard.macs().collect::<BTreeSet<_>>() {
                 strangers.entry(mac).or_default().push(index);
             }

@@ -285,7 +285,7 @@ pub struct Link {
     pub a: LinkEnd,
     /// The other end.
     pub b: LinkEnd,
-    /// What shows it: `lldp`, `lldp-reverse`, `cdp`, `mndp`, `fdb`.
+    /// What shows it: `lldp`, `lldp-reverse`, `cdp`, `cdp-reverse`, `mndp`, `fdb`, `edge-port`, `stp`, `lacp`.
     pub evidence: Vec<String>,
     /// 0 to 100.
     pub confidence: u8,

@@ -31,7 +31,11 @@ pub struct FdbPort {
     pub port: Result<String, u32>,
 }
 
-/// Forwarding rows in columns: 13 bytes a row (the limit is 24), so that ten million rows fit in memory.
+/// Stands for "the device does not say" among ages.
+const NO_AGE: u32 = u32::MAX;
+
+/// Forwarding rows in columns: 13 bytes a row, 17 where the device tells ages (the limit is 24), so that ten million rows fit in
+/// memory.
 #[derive(Debug, Clone, Default)]
 pub struct FdbTable {
     ports: Vec<FdbPort>,
@@ -39,6 +43,8 @@ pub struct FdbTable {
     macs: Vec<MacAddr>,
     port: Vec<PortRef>,
     vlan: Vec<u16>,
+    /// As long as the other columns, or empty if no row has an age.
+    age: Vec<u32>,
 }
 
 impl FdbTable {
@@ -55,9 +61,20 @@ impl FdbTable {
 
     /// Adds one row; `vlan` is 1 to 4094 where known.
     pub fn push(&mut self, mac: MacAddr, port: PortRef, vlan: Option<u16>) {
+        self.push_aged(mac, port, vlan, None);
+    }
+
+    /// Adds one row with the seconds since the address last sent something, where the device says.
+    pub fn push_aged(&mut self, mac: MacAddr, port: PortRef, vlan: Option<u16>, age: Option<u32>) {
+        if let (Some(_), true) = (age, self.age.is_empty()) {
+            self.age.resize(self.macs.len(), NO_AGE);
+        }
         self.macs.push(mac);
         self.port.push(port);
         self.vlan.push(vlan.unwrap_or(0));
+        if age.is_some() || !self.age.is_empty() {
+            self.age.push(age.unwrap_or(NO_AGE));
+        }
     }
 
     /// Number of rows.
@@ -78,6 +95,17 @@ impl FdbTable {
     /// The port behind an index.
     pub fn port(&self, port: PortRef) -> Option<&FdbPort> {
         self.ports.get(port.0 as usize)
+    }
+
+    /// Rows that have an age: address, port, seconds.
+    pub fn aged(&self) -> impl Iterator<Item = (MacAddr, PortRef, u32)> + '_ {
+        let rows = self.macs.iter().zip(&self.port).zip(&self.age);
+        rows.filter(|(_, age)| **age != NO_AGE).map(|((mac, port), age)| (*mac, *port, *age))
+    }
+
+    /// The age of a row, by its position.
+    fn age(&self, row: usize) -> Option<u32> {
+        self.age.get(row).copied().filter(|age| *age != NO_AGE)
     }
 
     /// All rows: address, port, VLAN.
@@ -123,13 +151,25 @@ impl Collection {
 
     /// Adds one forwarding row.
     pub fn push_fdb(&mut self, device: &str, port: Result<&str, u32>, mac: MacAddr, vlan: Option<u16>) {
+        self.push_fdb_aged(device, port, mac, vlan, None);
+    }
+
+    /// Adds one forwarding row with the seconds since the address last sent something.
+    pub fn push_fdb_aged(
+        &mut self,
+        device: &str,
+        port: Result<&str, u32>,
+        mac: MacAddr,
+        vlan: Option<u16>,
+        age: Option<u32>,
+    ) {
         let port = self.fdb.intern(FdbPort { device: device.to_owned(), port: port.map(str::to_owned) });
-        self.fdb.push(mac, port, vlan);
+        self.fdb.push_aged(mac, port, vlan, age);
     }
 
     /// Every fact as an observation, forwarding rows included: for recording and for schemas.
     pub fn observations(&self) -> impl Iterator<Item = Observation> + '_ {
-        let rows = self.fdb.rows().filter_map(|(mac, port, vlan)| {
+        let rows = self.fdb.rows().enumerate().filter_map(|(row, (mac, port, vlan))| {
             let port = self.fdb.port(port)?;
             Some(Fact::FdbEntry {
                 device: port.device.clone(),
@@ -137,6 +177,7 @@ impl Collection {
                 unresolved_port: port.port.as_ref().err().copied(),
                 mac,
                 vlan,
+                age: self.fdb.age(row),
             })
         });
         self.facts.iter().cloned().chain(rows).map(|fact| Observation {
@@ -149,9 +190,9 @@ impl Collection {
     /// Adds one recorded observation of this source.
     pub fn absorb(&mut self, fact: Fact) {
         match fact {
-            Fact::FdbEntry { device, port, unresolved_port, mac, vlan } => {
+            Fact::FdbEntry { device, port, unresolved_port, mac, vlan, age } => {
                 let port = port.as_deref().ok_or(unresolved_port.unwrap_or(0));
-                self.push_fdb(&device, port, mac, vlan);
+                self.push_fdb_aged(&device, port, mac, vlan, age);
             }
             other => self.facts.push(other),
         }
@@ -164,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_forwarding_row_costs_at_most_24_bytes() {
-        assert!(size_of::<MacAddr>() + size_of::<PortRef>() + size_of::<u16>() <= 24);
+        assert!(size_of::<MacAddr>() + size_of::<PortRef>() + size_of::<u16>() + size_of::<u32>() <= 24);
     }
 
     #[test]
@@ -173,11 +214,15 @@ mod tests {
         let mac = MacAddr::new([2, 0, 0, 0, 0, 1]);
         collection.push_fdb("sw1", Ok("ether1"), mac, Some(10));
         collection.push_fdb("sw1", Err(976), mac, None);
+        collection.push_fdb_aged("sw1", Ok("ether2"), mac, None, Some(7));
+        collection.push_fdb("sw1", Ok("ether3"), mac, None);
         let mut again = Collection::new(SourceName::new("sw1"), Timestamp(0));
         for observation in collection.observations() {
             again.absorb(observation.fact);
         }
         assert_eq!(collection.fdb.rows().collect::<Vec<_>>(), again.fdb.rows().collect::<Vec<_>>());
         assert_eq!(collection.fdb.ports(), again.fdb.ports());
+        let ages: Vec<u32> = again.fdb.aged().map(|(_, _, age)| age).collect();
+        assert_eq!(ages, [7]);
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod candidate;
 pub mod collection;
+pub mod explanation;
 pub mod mac;
 pub mod name;
 pub mod object;
@@ -15,6 +16,7 @@ pub use candidate::{
     Identity, Known, Link, LinkEnd, NameOrigin, Resources,
 };
 pub use collection::{Collection, FdbTable, Gap, PortRef};
+pub use explanation::Explanation;
 pub use mac::MacAddr;
 pub use name::{HostName, SourceName};
 pub use object::{ObjectKind, ObjectRef};

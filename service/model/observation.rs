@@ -107,6 +107,9 @@ pub enum Fact {
         mac: MacAddr,
         /// IEEE 802.1Q VLAN, 1 to 4094, where known.
         vlan: Option<u16>,
+        /// Seconds since the address last sent something, where the device says.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        age: Option<u32>,
     },
     /// A neighbour announced by LLDP, CDP or MNDP.
     LldpNeighbor(NeighborFact),
@@ -184,6 +187,9 @@ pub struct InterfaceFact {
     pub mac: Option<MacAddr>,
     /// IF-MIB ifAlias or a comment.
     pub alias: Option<String>,
+    /// IF-MIB ifDescr, where it is not the name: some devices announce themselves by it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub description: Option<String>,
     /// Megabits a second.
     pub speed_mbps: Option<u32>,
     /// Administratively enabled.
@@ -196,6 +202,12 @@ pub struct InterfaceFact {
     pub bridge: Option<String>,
     /// Port VLAN id (untagged).
     pub pvid: Option<u16>,
+    /// VLAN that telephones on this port are told to use, beside that of the computer behind them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub voice_vlan: Option<u16>,
+    /// Network addresses that the device has on it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub addresses: Vec<IpAddr>,
 }
 
 /// What an interface is; only [`PortKind::Physical`] takes a cable.
@@ -260,16 +272,17 @@ pub enum LeaseState {
     Disabled,
 }
 
-/// A neighbour that announced itself on a port.
+/// A neighbour that announced itself on a port, or that a protocol between bridges betrays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NeighborFact {
     /// The device that heard it ([`DeviceFact::device`]).
     pub device: String,
     /// The port that heard it; absent where the device does not say.
     pub port: Option<String>,
-    /// `lldp`, `cdp` or `mndp`; several protocols that agree are several facts.
+    /// `lldp`, `cdp`, `mndp`, `stp` or `lacp`; several protocols that agree are several facts.
     pub protocol: NeighborProtocol,
-    /// Chassis MAC address (IEEE 802.1AB chassis id subtype 4, or the sender of MNDP).
+    /// Chassis MAC address (IEEE 802.1AB chassis id subtype 4, the sender of MNDP, the designated bridge of spanning tree, the
+    /// system of LACP).
     pub chassis_mac: Option<MacAddr>,
     /// Chassis id as text, where it is no MAC (CDP device id included).
     pub chassis_id: Option<String>,
@@ -302,6 +315,28 @@ pub enum NeighborProtocol {
     Cdp,
     /// MikroTik Neighbor Discovery Protocol.
     Mndp,
+    /// Spanning tree (IEEE 802.1D): another bridge is the designated one of the segment.
+    Stp,
+    /// Link aggregation (IEEE 802.1AX): the system at the other end of a member.
+    Lacp,
+}
+
+impl NeighborProtocol {
+    /// What people call it.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Lldp => "LLDP",
+            Self::Cdp => "CDP",
+            Self::Mndp => "MNDP",
+            Self::Stp => "spanning tree",
+            Self::Lacp => "LACP",
+        }
+    }
+
+    /// Whether it is made for machines to say who they are. The others only betray that something is there.
+    pub const fn is_introduction(self) -> bool {
+        matches!(self, Self::Lldp | Self::Cdp | Self::Mndp)
+    }
 }
 
 /// LLDP system capabilities (IEEE 802.1AB 8.5.8) that matter here; CDP's are mapped to the same.

@@ -5,7 +5,9 @@
 
 pub mod bootstrap;
 pub mod clash;
+pub mod diff;
 pub mod dns;
+pub mod explain;
 pub mod ledger;
 pub mod materialize;
 pub mod reject;

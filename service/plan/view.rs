@@ -287,6 +287,7 @@ struct Index {
     by_mac: HashMap<MacAddr, Vec<usize>>,
     macs_of: HashMap<ObjectRef, Vec<MacAddr>>,
     by_address: HashMap<IpAddr, Vec<usize>>,
+    addresses_of: HashMap<ObjectRef, Vec<usize>>,
     cable: HashMap<i64, usize>,
 }
 
@@ -319,6 +320,9 @@ impl View {
         }
         for (position, address) in self.addresses.iter().enumerate() {
             index.by_address.entry(address.address.addr()).or_default().push(position);
+            if let Some(machine) = address.machine {
+                index.addresses_of.entry(machine).or_default().push(position);
+            }
         }
         for (position, cable) in self.cables.iter().enumerate() {
             index.cable.insert(cable.id, position);
@@ -396,6 +400,16 @@ impl View {
         self.index
             .by_address
             .get(&address)
+            .into_iter()
+            .flatten()
+            .filter_map(|position| self.addresses.get(*position))
+    }
+
+    /// Address objects on interfaces of a machine.
+    pub fn addresses_of(&self, machine: ObjectRef) -> impl Iterator<Item = &Address> {
+        self.index
+            .addresses_of
+            .get(&machine)
             .into_iter()
             .flatten()
             .filter_map(|position| self.addresses.get(*position))

@@ -31,7 +31,7 @@ pub(crate) use names::chain;
 pub use names::{Push, Server};
 pub use serve::{Schedule, serve};
 pub use sources::{Entries, Readable};
-pub use staging::{StageMode, Staged};
+pub use staging::{Discovered, StageMode, Staged, plan};
 
 /// What the worker is told by the configuration.
 #[derive(Debug, Clone)]

@@ -1,13 +1,14 @@
 //! One staging run: what was found becomes proposals in NetBox.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
 
 use super::{Done, Service, discovery};
-use crate::model::{Collection, Discovery, Timestamp};
+use crate::correlate;
+use crate::model::{Collection, Discovery, Known, Timestamp};
 use crate::netbox::view;
-use crate::plan::stage::{Context, Staging, claim_hash, stage};
+use crate::plan::stage::{Context, Staging, claim_hash, stage, to_explain};
 use crate::plan::{Plan, View};
 
 /// What a staging run may do.
@@ -50,9 +51,30 @@ impl Staged {
     }
 }
 
+/// What was found, beside what NetBox knows.
+#[derive(Debug)]
+pub struct Discovered {
+    /// Candidates, links, conflicts, gaps.
+    pub discovery: Discovery,
+    /// NetBox, with the interfaces that planners need.
+    pub view: View,
+    /// What correlation was told of NetBox.
+    pub known: Known,
+}
+
+/// Plans what was found, with the reasoning in the journal entries: worked out for those alone that get one.
+pub fn plan(collections: &[Collection], found: &Discovered, context: &Context<'_>) -> Staging {
+    let staging = stage(&found.discovery, context);
+    let explanations = correlate::explain_each(collections, &found.known, &to_explain(&staging));
+    if explanations.is_empty() {
+        return staging;
+    }
+    stage(&found.discovery, &Context { explanations: &explanations, ..*context })
+}
+
 impl Service {
     /// Correlates these collections with what NetBox knows.
-    pub async fn discover(&self, collections: &[Collection]) -> anyhow::Result<(Discovery, View)> {
+    pub async fn discover(&self, collections: &[Collection]) -> anyhow::Result<Discovered> {
         let view = view::read(&self.clients.stager, &self.settings.wishes)
             .await
             .context("cannot read what NetBox knows")?;
@@ -64,16 +86,28 @@ impl Service {
         if !known.uplinks.is_empty() {
             discovery = discovery::correlate(collections, &known);
         }
-        Ok((discovery, view))
+        Ok(Discovered { discovery, view, known })
+    }
+
+    /// What staging would make of it, in this moment, whatever was planned earlier.
+    pub fn preview(&self, found: &Discovered) -> Staging {
+        let context = Context {
+            view: &found.view,
+            policy: &self.settings.policy,
+            now: self.now(),
+            open_steps: &BTreeSet::new(),
+            explanations: &BTreeMap::new(),
+        };
+        stage(&found.discovery, &context)
     }
 
     /// Plans what these collections show and, unless it is a dry run, proposes it in NetBox.
     pub async fn stage(&self, collections: &[Collection], mode: StageMode) -> anyhow::Result<Staged> {
         let before = self.counts();
         let now = self.now();
-        let (mut discovery, view) = self.discover(collections).await?;
+        let mut found = self.discover(collections).await?;
         if mode != StageMode::DryRun {
-            self.hold_unsteady(&mut discovery, mode, now).await?;
+            self.hold_unsteady(&mut found.discovery, mode, now).await?;
         }
         let open_steps: BTreeSet<String> = self
             .store
@@ -85,10 +119,16 @@ impl Service {
             .chain(self.store.open_steps("change").await.context("cannot read receipts")?)
             .map(|row| row.step)
             .collect();
-        let context = Context { view: &view, policy: &self.settings.policy, now, open_steps: &open_steps };
-        let mut staging = stage(&discovery, &context);
+        let context = Context {
+            view: &found.view,
+            policy: &self.settings.policy,
+            now,
+            open_steps: &open_steps,
+            explanations: &BTreeMap::new(),
+        };
+        let mut staging = plan(collections, &found, &context);
         let plans = std::mem::take(&mut staging.plans);
-        let mut staged = Staged { discovery, staging, ..Staged::default() };
+        let mut staged = Staged { discovery: found.discovery, staging, ..Staged::default() };
         if mode == StageMode::DryRun {
             staged.done =
                 plans.into_iter().map(|plan| Done { plan, done: 0, failed: None, unsettled: None }).collect();

@@ -161,9 +161,107 @@ fn a_gap_is_incomplete() {
 #[test]
 fn hostile_text_does_not_reach_the_terminal() {
     let folder = scenario("hostile-name");
-    let output = run(Some(""), &["discover", "--replay", folder.to_str().unwrap()]);
-    let text = printed(&output);
-    assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+    let folder = folder.to_str().unwrap();
+    let mac = &observed_mac("hostile-name");
+    for arguments in [
+        &["discover", "--replay", folder] as &[&str],
+        &["explain", mac, "--replay", folder],
+        &["diff", folder, folder],
+    ] {
+        let output = run(Some(""), arguments);
+        let text = printed(&output);
+        assert!(!text.is_empty() && text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+    }
+}
+
+/// The MAC address of the first lease of a scenario.
+fn observed_mac(name: &str) -> String {
+    let text = std::fs::read_to_string(scenario(name).join("01-observations-router1.jsonl")).unwrap();
+    let rows = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let lease = rows.into_iter().find(|row| row["fact"] == "dhcp_lease").unwrap();
+    lease["mac"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn explain_tells_why() {
+    let folder = scenario("moved-host");
+    let folder = folder.to_str().unwrap();
+    let mac = observed_mac("moved-host");
+    let output =
+        run(Some(""), &["explain", &mac.to_lowercase().replace(':', "-"), "--json", "--replay", folder]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let told: Value = serde_json::from_str(&printed(&output)).unwrap();
+    assert_eq!(schemas::faults("explanation", &told), Vec::<String>::new());
+    let host = &told["hosts"][0];
+    let name = host["candidate"]["name"].as_str().unwrap();
+    assert!(host["observations"].as_array().is_some_and(|lines| lines.len() >= 2), "{host}");
+
+    let by_name = run(Some(""), &["explain", name, "--replay", folder]);
+    let text = printed(&by_name);
+    for part in ["Observations", "Card ", "Names", "Confidence ", "kept "] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    // What the journal entry says of it, word for word.
+    let journal = std::fs::read_to_string(scenario("moved-host").join("06-world.txt")).unwrap();
+    let port = text.lines().map(str::trim).find(|line| line.starts_with("kept sw1 ")).unwrap();
+    assert!(journal.contains("kept sw1 ") && port.contains(": "), "{port}");
+}
+
+#[test]
+fn explain_of_nobody_names_who_may_be_meant() {
+    let folder = scenario("switch-from-empty");
+    let folder = folder.to_str().unwrap();
+    let output = run(Some(""), &["explain", "dsek", "--replay", folder]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert_eq!(printed(&output), "");
+    assert!(said(&output).contains("no source has seen `dsek`; nearest: desk"), "{}", said(&output));
+    let output = run(Some(""), &["explain", "something-else-entirely", "--json", "--replay", folder]);
+    assert_eq!((output.status.code(), printed(&output).as_str()), (Some(1), ""));
+}
+
+#[test]
+fn explain_with_a_gap_is_incomplete() {
+    let folder = scenario("silent-source/silent");
+    let output = run(Some(""), &["explain", "till", "--replay", folder.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    assert!(printed(&output).contains("Not read in that run"), "{}", printed(&output));
+}
+
+#[test]
+fn diff_of_two_runs() {
+    let (before, after) = (scenario("moved-host"), scenario("moved-host/moved"));
+    let (before, after) = (before.to_str().unwrap(), after.to_str().unwrap());
+    let output = run(Some(""), &["diff", before, after, "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let found: Value = serde_json::from_str(&printed(&output)).unwrap();
+    assert_eq!(schemas::faults("diff", &found), Vec::<String>::new());
+    assert_eq!(found["moved"].as_array().map(Vec::len), Some(1), "{found}");
+    assert!(found["gone"].as_array().is_some_and(Vec::is_empty), "{found}");
+    let text = printed(&run(Some(""), &["diff", before, after]));
+    assert!(text.contains("moved") && text.contains("1 moved"), "{text}");
+
+    let same = run(Some(""), &["diff", before, before]);
+    assert_eq!(same.status.code(), Some(0));
+    assert!(
+        printed(&same).starts_with("0 new, 0 moved, 0 renamed, 0 re-addressed, 0 gone"),
+        "{}",
+        printed(&same)
+    );
+    let missing = run(Some(""), &["diff", before, "nowhere"]);
+    assert_eq!(missing.status.code(), Some(1));
+    let without = run(Some(""), &["diff", before]);
+    assert_eq!(without.status.code(), Some(1), "without NetBox there is nothing to compare one run with");
+    assert!(said(&without).contains("[netbox]"), "{}", said(&without));
+}
+
+#[test]
+fn diff_with_a_gap_is_incomplete_and_nothing_is_gone() {
+    let (before, after) = (scenario("silent-source"), scenario("silent-source/silent"));
+    let output = run(Some(""), &["diff", before.to_str().unwrap(), after.to_str().unwrap(), "--json"]);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    let found: Value = serde_json::from_str(&printed(&output)).unwrap();
+    assert!(found["gone"].as_array().is_some_and(Vec::is_empty), "{found}");
+    assert!(found["unknown"].as_array().is_some_and(|unknown| !unknown.is_empty()), "{found}");
 }
 
 #[test]

@@ -7,8 +7,10 @@ use schemars::JsonSchema;
 use serde_json::Value;
 use surveyor::config::{Config, File};
 use surveyor::http::WebhookBody;
+use surveyor::model::explanation::Explanations;
 use surveyor::model::{Discovery, Observation};
 use surveyor::plan::Plan;
+use surveyor::plan::diff::Diff;
 
 use crate::support::{expect, root};
 
@@ -40,6 +42,8 @@ fn schemas_are_those_of_the_types() {
         ("config", generated::<File>("Configuration of Surveyor (surveyor.toml)")),
         ("observation", generated::<Observation>("One observation, as in recordings")),
         ("candidate", generated::<Discovery>("What `surveyor discover --json` prints")),
+        ("explanation", generated::<Explanations>("What `surveyor explain --json` prints")),
+        ("diff", generated::<Diff>("What `surveyor diff --json` prints")),
         ("plan", generated::<Plan>("One plan, as `--json` prints it")),
         ("webhook", generated::<WebhookBody>("The body of the webhook that `surveyor bootstrap` installs")),
     ]

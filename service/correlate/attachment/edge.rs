@@ -2,14 +2,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::rows::{MacIndex, Rows};
+use super::rows::{MacIndex, Membership, Rows};
 use super::topology::{Facing, Topology};
 use crate::correlate::inventory::{DeviceId, Inventory};
 use crate::correlate::machines::Machines;
 use crate::correlate::neighbors::Heard;
 use crate::correlate::ports::{PortId, Ports};
 use crate::model::MacAddr;
-use crate::model::observation::{Capability, DeviceRole, PortKind};
+use crate::model::observation::{Capability, DeviceRole, NeighborProtocol, PortKind};
+
+/// So much longer than elsewhere an address must have been silent on a port to have moved away from it. An address that is used
+/// twice sends on both ports; a switch that forwards a frame for it notes the time on one.
+const MOVED_SECONDS: u32 = 60;
 
 /// Where an address hangs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +41,8 @@ pub(in crate::correlate) struct Place {
     pub announced: bool,
     /// How many tables of other switches have it in this direction.
     pub agreeing: usize,
+    /// It is the telephone on a port that a computer behind it shares.
+    pub is_telephone: bool,
 }
 
 /// Why a place is no cable end.
@@ -48,6 +54,8 @@ pub(in crate::correlate) enum Shared {
     BehindUnread(String),
     /// It is behind this telephone or access point.
     Behind(String),
+    /// It is behind this address, which only the VLAN of telephones has.
+    BehindTelephone(MacAddr),
     /// NetBox documents a cable to another network device there.
     DocumentedUplink,
     /// Not a socket.
@@ -156,12 +164,17 @@ impl<'r, 'a> Edge<'r, 'a> {
         let name = speaker.map_or_else(|| heard.called(), |device| device.name.to_owned());
         let behind = self.behind.entry(port).or_default();
         let role = speaker.and_then(|device| device.role);
+        if heard.fact.protocol == NeighborProtocol::Lacp && speaker.is_none() {
+            return; // A server bonds its cards as well as a switch does.
+        }
         let leaf = heard.can(Capability::Telephone)
             || heard.can(Capability::WlanAccessPoint)
             || role == Some(DeviceRole::AccessPoint);
         // A hypervisor announces itself as a bridge, which it is for its guests: they are its own.
         let node = role == Some(DeviceRole::Hypervisor);
         let switch = heard.is_switch() || role == Some(DeviceRole::Switch);
+        let is_named = speaker.is_some() || heard.is_introduction();
+        let name = if is_named { name } else { format!("the bridge {name}") };
         if leaf {
             behind.leaves.insert(name);
         } else if switch && !node && !speaker.is_some_and(|device| device.has_table) {
@@ -228,7 +241,8 @@ impl<'r, 'a> Edge<'r, 'a> {
         } else {
             None
         };
-        Some(Place { port, vlan: None, shared, competing: Vec::new(), announced: true, agreeing: 0 })
+        let competing = Vec::new();
+        Some(Place { port, vlan: None, shared, competing, announced: true, agreeing: 0, is_telephone: false })
     }
 
     /// Where this address hangs.
@@ -242,8 +256,11 @@ impl<'r, 'a> Edge<'r, 'a> {
         if let Some(best) = claims.iter().map(worth).min() {
             claims.retain(|port| worth(port) == best);
         }
+        if let (2.., Some(index)) = (claims.len(), index) {
+            self.retain_recent(index, &mut claims);
+        }
         let mut announced = false;
-        if let Some(ports) = self.announced.get(&mac) {
+        if let Some(ports) = self.announced_on(mac) {
             if claims.is_empty() {
                 claims = ports.iter().copied().filter(|port| !self.topology.is_inter_switch(*port)).collect();
             }
@@ -265,12 +282,59 @@ impl<'r, 'a> Edge<'r, 'a> {
         );
         competing.sort_unstable();
         let vlan = index.and_then(|index| self.rows.vlan(index, port));
-        let shared =
-            if competing.is_empty() { self.shared(mac, index, port) } else { Some(Shared::SeveralPorts) };
-        Placement::At(Place { port, vlan, shared, competing, announced, agreeing })
+        let (shared, is_telephone) = if competing.is_empty() {
+            self.beside_telephone(index, port, self.shared(mac, index, port))
+        } else {
+            (Some(Shared::SeveralPorts), false)
+        };
+        Placement::At(Place { port, vlan, shared, competing, announced, agreeing, is_telephone })
     }
 
-    fn is_down(&self, port: PortId) -> bool {
+    /// Drops the ports where the address was clearly earlier than on another one. Ports that tell no age stay.
+    fn retain_recent(&self, mac: MacIndex, claims: &mut Vec<PortId>) {
+        let ages = claims.iter().filter_map(|port| self.rows.age(mac, *port));
+        if let Some(youngest) = ages.min() {
+            let limit = youngest.saturating_add(MOVED_SECONDS);
+            claims.retain(|port| self.rows.age(mac, *port).is_none_or(|age| age <= limit));
+        }
+    }
+
+    /// A telephone and the computer behind it, told by the VLAN alone: of two addresses on a port that has a VLAN for telephones,
+    /// exactly one is in it.
+    fn beside_telephone(
+        &self,
+        index: Option<MacIndex>,
+        port: PortId,
+        shared: Option<Shared>,
+    ) -> (Option<Shared>, bool) {
+        let is_open = matches!(shared, Some(Shared::Addresses(_)));
+        let voice = self.ports.get(port).and_then(|port| port.voice_vlan);
+        let (true, Some(voice), Some(index), [one, other]) = (is_open, voice, index, self.rows.behind(port))
+        else {
+            return (shared, false);
+        };
+        let is_phone = |mac| matches!(self.rows.is_in(mac, port, voice), Membership::Yes | Membership::Maybe);
+        let is_computer = |mac| self.rows.is_in(mac, port, voice) == Membership::No;
+        let phone = if is_phone(*one) && is_computer(*other) {
+            *one
+        } else if is_phone(*other) && is_computer(*one) {
+            *other
+        } else {
+            return (shared, false);
+        };
+        if phone == index {
+            return (None, true);
+        }
+        (Some(Shared::BehindTelephone(self.rows.mac(phone))), false)
+    }
+
+    /// The ports that heard a stranger with this address over a cable.
+    pub(in crate::correlate) fn announced_on(&self, mac: MacAddr) -> Option<&BTreeSet<PortId>> {
+        self.announced.get(&mac)
+    }
+
+    /// Whether the port is known to have no link.
+    pub(in crate::correlate) fn is_down(&self, port: PortId) -> bool {
         self.ports.get(port).is_some_and(|port| port.is_down)
     }
 

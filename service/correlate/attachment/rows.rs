@@ -1,5 +1,7 @@
 //! Forwarding rows of all sources, sorted by MAC in columns, with an index by port. Near-linear, 10 bytes a row beside the input.
 
+use std::collections::HashMap;
+
 use crate::correlate::inventory::Inventory;
 use crate::correlate::ports::{PortId, Ports};
 use crate::model::{Collection, MacAddr};
@@ -24,6 +26,8 @@ pub(in crate::correlate) struct Rows {
     vlans: Vec<u16>,
     port_first: Vec<u32>,
     port_macs: Vec<MacIndex>,
+    /// Seconds since an address last sent something on a port: only where devices say, which few do.
+    ages: HashMap<(MacIndex, PortId), u32>,
 }
 
 impl Rows {
@@ -75,6 +79,20 @@ impl Rows {
         }
         sorted.first.push(sorted.count());
         sorted.index_by_port(ports.len());
+        for collection in collections {
+            let mut aged = collection.fdb.aged().peekable();
+            if aged.peek().is_none() {
+                continue;
+            }
+            let translated = ports.translate(inventory, collection);
+            for (mac, port, age) in aged {
+                let port = translated.get(port.0 as usize).copied().flatten();
+                if let (Some(mac), Some(port)) = (sorted.find(mac), port) {
+                    let known = sorted.ages.entry((mac, port)).or_insert(age);
+                    *known = age.min(*known);
+                }
+            }
+        }
         sorted
     }
 
@@ -133,6 +151,23 @@ impl Rows {
         self.vlans.get(first + at).copied().filter(|vlan| *vlan != 0 && *vlan != SEVERAL)
     }
 
+    /// Whether a port learned the address in this VLAN, and in which manner.
+    pub(in crate::correlate) fn is_in(&self, mac: MacIndex, port: PortId, vlan: u16) -> Membership {
+        let Some(first) = self.first.get(mac as usize) else { return Membership::Unknown };
+        let Ok(at) = self.ports_of(mac).binary_search(&port) else { return Membership::Unknown };
+        match self.vlans.get(*first as usize + at).copied() {
+            None | Some(0) => Membership::Unknown,
+            Some(SEVERAL) => Membership::Maybe,
+            Some(known) if known == vlan => Membership::Yes,
+            Some(_) => Membership::No,
+        }
+    }
+
+    /// Seconds since the address last sent something on this port, where the device says.
+    pub(in crate::correlate) fn age(&self, mac: MacIndex, port: PortId) -> Option<u32> {
+        self.ages.get(&(mac, port)).copied()
+    }
+
     /// The addresses that a port learned, sorted.
     pub(in crate::correlate) fn behind(&self, port: PortId) -> &[MacIndex] {
         let index = port.0 as usize;
@@ -141,6 +176,19 @@ impl Rows {
             _ => &[],
         }
     }
+}
+
+/// Whether an address is in a VLAN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::correlate) enum Membership {
+    /// Only there.
+    Yes,
+    /// In several, of which this may be one.
+    Maybe,
+    /// Only in another.
+    No,
+    /// The table does not say.
+    Unknown,
 }
 
 /// Stands for "in several VLANs"; a real one is at most 4094 (IEEE 802.1Q 9.6).

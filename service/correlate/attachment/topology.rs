@@ -8,6 +8,7 @@ use super::rows::Rows;
 use crate::correlate::inventory::{DeviceId, Inventory};
 use crate::correlate::neighbors::Heard;
 use crate::correlate::ports::{PortId, Ports};
+use crate::correlate::text;
 
 /// Hosts looked at per port and per pair of switches when a direction is inferred: enough to outvote a stale row, and bounds the
 /// work at a thousand switches that never see each other's addresses.
@@ -22,6 +23,8 @@ pub(in crate::correlate) struct Topology {
     first: Vec<u32>,
     /// Those of them that forwarding tables show by the other device's own address, devices without a table included.
     sighted: Vec<(DeviceId, DeviceId, PortId)>,
+    /// Those that announcements show.
+    heard: Vec<(DeviceId, DeviceId, PortId)>,
     inter_switch: Vec<bool>,
     switches: Vec<DeviceId>,
 }
@@ -58,18 +61,27 @@ impl Topology {
         sighted.dedup();
         let with_table = |id: DeviceId| inventory.get(id).is_some_and(|device| device.has_table);
         let mut facing: Vec<_> = sighted.iter().copied().filter(|(_, to, _)| with_table(*to)).collect();
-        for heard in heard {
-            if let (Some(port), Some(speaker)) = (heard.port, heard.speaker)
-                && with_table(speaker)
-            {
-                facing.push((heard.device, speaker, port));
-            }
-        }
-        let mut topology =
-            Self { facing, first: Vec::new(), sighted, inter_switch: vec![false; ports.len()], switches };
+        let mut heard: Vec<_> = heard
+            .iter()
+            .filter_map(|heard| Some((heard.device, heard.speaker?, heard.port?)))
+            .filter(|(_, speaker, _)| with_table(*speaker))
+            .collect();
+        heard.sort_unstable();
+        heard.dedup();
+        // A port that spanning tree blocks hears its neighbour and forwards nothing: frames go the way that tables show.
+        let is_blocked = |(from, to, port): &(DeviceId, DeviceId, PortId)| {
+            let start = sighted.partition_point(|known| *known < (*from, *to, PortId(0)));
+            rows.behind(*port).is_empty() && sighted.get(start).is_some_and(|(a, b, _)| (a, b) == (from, to))
+        };
+        facing.extend(heard.iter().copied().filter(|heard| !is_blocked(heard)));
+        let inter_switch = vec![false; ports.len()];
+        let mut topology = Self { facing, first: Vec::new(), sighted, heard, inter_switch, switches };
         topology.settle(inventory.len());
         for index in 0..topology.facing.len() {
             topology.mark(topology.facing[index].2);
+        }
+        for index in 0..topology.heard.len() {
+            topology.mark(topology.heard[index].2);
         }
         let sight = Sight { ports, rows };
         topology.infer_from_far_side(&sight, inventory.len());
@@ -104,6 +116,18 @@ impl Topology {
     /// Whether a forwarding table shows an own address of `to` on this port.
     pub(in crate::correlate) fn is_sighted(&self, to: DeviceId, port: PortId, ports: &Ports) -> bool {
         self.sighted.binary_search(&(ports.device(port), to, port)).is_ok()
+    }
+
+    /// The only port of `from` where an own address of `to` was learned.
+    pub(in crate::correlate) fn sighted_on(&self, from: DeviceId, to: DeviceId) -> Option<PortId> {
+        let start = self.sighted.partition_point(|known| *known < (from, to, PortId(0)));
+        let found = self.sighted.get(start..)?.iter().take_while(|(a, b, _)| (*a, *b) == (from, to));
+        text::only(found.map(|(_, _, port)| *port))
+    }
+
+    /// Whether this port heard `to` announce itself.
+    pub(in crate::correlate) fn is_heard(&self, to: DeviceId, port: PortId, ports: &Ports) -> bool {
+        self.heard.binary_search(&(ports.device(port), to, port)).is_ok()
     }
 
     /// Every (from, to, port) of one switch, sorted by `to`.

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{End, Found, SHARED_SEGMENT, key};
+use crate::correlate::attachment::edge::Edge;
+use crate::correlate::attachment::topology::Facing;
 use crate::correlate::inventory::{DeviceId, Inventory};
 use crate::correlate::neighbors::Heard;
 use crate::correlate::text;
@@ -29,6 +31,7 @@ enum Far {
 /// The cables that announcements show.
 pub(super) fn cables(
     inventory: &Inventory<'_>,
+    edge: &Edge<'_, '_>,
     heard: &[Heard<'_>],
 ) -> (BTreeMap<(End, End), Found>, Vec<Conflict>) {
     let claims = claims(inventory, heard);
@@ -39,7 +42,7 @@ pub(super) fn cables(
     }
     let mut found = BTreeMap::new();
     for claims in pairs.into_values() {
-        pair_up(&claims, &mut found);
+        pair_up(&claims, inventory, edge, &mut found);
     }
     let conflicts = disputes(inventory, &mut found);
     (found, conflicts)
@@ -47,8 +50,9 @@ pub(super) fn cables(
 
 fn claims(inventory: &Inventory<'_>, heard: &[Heard<'_>]) -> BTreeSet<Claim> {
     let mut by_port: BTreeMap<End, Vec<&Heard<'_>>> = BTreeMap::new();
-    for heard in heard {
+    for heard in heard.iter().filter(|heard| heard.is_introduction()) {
         if let Some(interface) = heard.interface {
+            let interface = only_member(inventory, heard.device, interface);
             by_port.entry((heard.device, interface.to_owned())).or_default().push(heard);
         }
     }
@@ -79,6 +83,7 @@ fn claims(inventory: &Inventory<'_>, heard: &[Heard<'_>]) -> BTreeSet<Claim> {
                 NeighborProtocol::Lldp => true,
                 NeighborProtocol::Cdp => !lldp || nearest.contains(&Some(to)),
                 NeighborProtocol::Mndp => nearest.contains(&Some(to)) || !adjacent && speakers.len() == 1,
+                NeighborProtocol::Stp | NeighborProtocol::Lacp => false,
             };
             if counts {
                 let protocol = heard.fact.protocol as u8;
@@ -100,7 +105,7 @@ fn far_port(inventory: &Inventory<'_>, to: DeviceId, heard: &Heard<'_>) -> Far {
         [&fact.port_id, &fact.port_description].into_iter().flatten().map(String::as_str).collect();
     let resolved = inventory.get(to).and_then(|device| text::resolve_port(device, &ids, fact.port_mac));
     match (resolved, fact.port_id.as_deref().map(str::trim)) {
-        (Some(name), _) => Far::Interface(name.to_owned()),
+        (Some(name), _) => Far::Interface(only_member(inventory, to, name).to_owned()),
         (None, Some(id))
             if !id.is_empty()
                 && !id.chars().any(char::is_control)
@@ -112,8 +117,21 @@ fn far_port(inventory: &Inventory<'_>, to: DeviceId, heard: &Heard<'_>) -> Far {
     }
 }
 
+/// The cable of an aggregate of one member is in that member, whichever of the two an agent names.
+fn only_member<'n>(inventory: &'n Inventory<'_>, device: DeviceId, name: &'n str) -> &'n str {
+    let interfaces = inventory.get(device).map(|device| &device.interfaces);
+    let members = interfaces.into_iter().flat_map(std::collections::BTreeMap::values);
+    let members = members.filter(|fact| fact.lag.as_deref() == Some(name) && fact.name != name);
+    text::only(members).map_or(name, |member| member.name.as_str())
+}
+
 /// Merges the claims of two devices about each other into cables.
-fn pair_up(claims: &[Claim], found: &mut BTreeMap<(End, End), Found>) {
+fn pair_up(
+    claims: &[Claim],
+    inventory: &Inventory<'_>,
+    edge: &Edge<'_, '_>,
+    found: &mut BTreeMap<(End, End), Found>,
+) {
     let mut open = Vec::new();
     let mut sure: BTreeMap<(End, End), Found> = BTreeMap::new();
     for claim in claims {
@@ -146,6 +164,18 @@ fn pair_up(claims: &[Claim], found: &mut BTreeMap<(End, End), Found>) {
             _ => true,
         }
     });
+    // Frames for the one go out of one port of the other: that is the far end, if no cable is known to be there.
+    open.retain(|claim| {
+        let far = facing_socket(claim, inventory, edge);
+        let is_free = |far: &End| !sure.keys().any(|(a, b)| a == far || b == far);
+        match far.filter(is_free) {
+            Some(far) => {
+                note(&mut sure, claim, far);
+                false
+            }
+            None => true,
+        }
+    });
     // One port left on either side: it is the same cable.
     let sides: BTreeSet<&End> = open.iter().map(|claim| &claim.from).collect();
     if let [one, other] = sides.iter().collect::<Vec<_>>().as_slice()
@@ -163,6 +193,17 @@ fn pair_up(claims: &[Claim], found: &mut BTreeMap<(End, End), Found>) {
         }
     }
     found.extend(sure);
+}
+
+/// The socket of the far device that leads to the near one, by its forwarding table.
+fn facing_socket(claim: &Claim, inventory: &Inventory<'_>, edge: &Edge<'_, '_>) -> Option<End> {
+    let is_unnamed = claim.port == Far::Unknown && claim.protocol != NeighborProtocol::Mndp as u8;
+    let port = match edge.topology.facing(claim.to, claim.from.0) {
+        Facing::One(port) => Some(port),
+        Facing::Unknown => edge.topology.sighted_on(claim.to, claim.from.0),
+        Facing::Several => None,
+    };
+    port.filter(|_| is_unnamed).and_then(|port| super::socket(inventory, edge, port))
 }
 
 /// The far end, where the far port is known: by its interfaces, or because the far device hears something on a port of that name.
@@ -204,9 +245,14 @@ fn disputes(inventory: &Inventory<'_>, found: &mut BTreeMap<(End, End), Found>) 
     }
     let mut conflicts = BTreeSet::new();
     let (mut segment, mut drop, mut disputed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    for several in cables.into_values().filter(|cables| cables.len() > 1) {
+    for (end, several) in cables.into_iter().filter(|(_, cables)| cables.len() > 1) {
         let confirmed: Vec<_> = several.iter().filter(|cable| both_ways(&found[**cable])).collect();
         if confirmed.len() == several.len() {
+            segment.extend(several.into_iter().cloned());
+            continue;
+        }
+        // One port that hears several at once: something in between hands announcements on.
+        if confirmed.is_empty() && several.iter().all(|cable| is_heard_at(end, cable, &found[*cable])) {
             segment.extend(several.into_iter().cloned());
             continue;
         }
@@ -236,6 +282,12 @@ fn disputes(inventory: &Inventory<'_>, found: &mut BTreeMap<(End, End), Found>) 
         found.remove(&cable);
     }
     conflicts.into_iter().collect()
+}
+
+/// Whether this end of a cable hears the other.
+fn is_heard_at(end: &End, (a, _): &(End, End), link: &Found) -> bool {
+    let words = if end == a { ["lldp", "cdp"] } else { ["lldp-reverse", "cdp-reverse"] };
+    words.iter().any(|word| link.evidence.contains(word))
 }
 
 fn both_ways(link: &Found) -> bool {

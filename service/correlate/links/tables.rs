@@ -3,13 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{End, Found, SHARED_SEGMENT, key};
+use super::{EDGE_PORT, End, Found, SHARED_SEGMENT, key, socket};
 use crate::correlate::attachment::edge::{Edge, Placement};
 use crate::correlate::attachment::topology::Facing;
 use crate::correlate::inventory::{DeviceId, Inventory};
-use crate::correlate::ports::{PortId, PortName};
+use crate::correlate::ports::PortId;
 use crate::correlate::text;
-use crate::model::observation::PortKind;
 
 /// Addresses looked at to tell whether something lies between two ports.
 const SAMPLE: usize = 256;
@@ -35,31 +34,28 @@ pub(super) fn cables(
         let Some(hub) = hub else { continue };
         for port in segment.iter().copied().filter(|port| *port != hub) {
             let shared = segment.len() > 2 || between(edge, hub, port);
-            new.push((socket(inventory, edge, hub), socket(inventory, edge, port), shared));
+            let sign = if shared { Some(SHARED_SEGMENT) } else { None };
+            new.push((socket(inventory, edge, hub), socket(inventory, edge, port), sign));
         }
     }
     for (id, device) in inventory.iter().filter(|(_, device)| !device.has_table && !device.facts.is_empty()) {
         for mac in device.macs.iter().filter(|mac| inventory.owner(**mac) == Some(id)) {
-            let Some(interface) = text::interface_of(device, *mac) else { continue };
-            if device.interfaces.get(interface).is_none_or(|fact| fact.kind != PortKind::Physical) {
-                continue;
-            }
+            let Some(interface) = text::sending_socket(device, *mac) else { continue };
             if let Placement::At(place) = edge.place(*mac)
                 && place.shared.is_none()
                 && !taken.contains(&place.port)
                 && !found.keys().any(|(a, b)| [a, b].contains(&&(id, interface.to_owned())))
             {
-                new.push((socket(inventory, edge, place.port), Some((id, interface.to_owned())), false));
+                let far = Some((id, interface.to_owned()));
+                new.push((socket(inventory, edge, place.port), far, Some(EDGE_PORT)));
             }
         }
     }
-    for (one, other, shared) in new {
+    for (one, other, sign) in new {
         let (Some(one), Some(other)) = (one, other) else { continue };
         let link = found.entry(key(one, other)).or_default();
         link.evidence.insert("fdb");
-        if shared {
-            link.evidence.insert(SHARED_SEGMENT);
-        }
+        link.evidence.extend(sign);
     }
 }
 
@@ -125,21 +121,6 @@ fn elsewhere(edge: &Edge<'_, '_>, port: PortId) -> usize {
 fn between(edge: &Edge<'_, '_>, one: PortId, other: PortId) -> bool {
     let behind = edge.rows.behind(one).iter().take(SAMPLE);
     behind.into_iter().any(|mac| edge.rows.ports_of(*mac).binary_search(&other).is_ok())
-}
-
-/// The socket that a port is, if it is one: an aggregate of one member is that member.
-fn socket(inventory: &Inventory<'_>, edge: &Edge<'_, '_>, port: PortId) -> Option<End> {
-    let port = edge.ports.get(port)?;
-    let PortName::Named(name) = &port.name else { return None };
-    match port.kind {
-        PortKind::Physical => Some((port.device, name.clone())),
-        PortKind::Lag => {
-            let interfaces = inventory.get(port.device)?.interfaces.values();
-            let member = text::only(interfaces.filter(|fact| fact.lag.as_deref() == Some(name)))?;
-            Some((port.device, member.name.clone()))
-        }
-        _ => None,
-    }
 }
 
 fn find(joined: &BTreeMap<PortId, PortId>, mut port: PortId) -> PortId {

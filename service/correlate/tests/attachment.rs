@@ -244,3 +244,121 @@ fn a_port_without_a_link_gives_way() {
     assert_eq!(hangs(&discover(text), "h1"), "sw1:ether5");
     assert_eq!(hangs(&discover(&format!("{text}\n fdb sw2 ether7 h1")), "h1"), "sw2:ether7*");
 }
+
+#[test]
+fn a_telephone_is_told_by_the_voice_vlan_alone() {
+    let text = "switch sw1 s1\n port sw1 e7 voice=20\n port sw1 e8 voice=20\n port sw1 e9 voice=20";
+    // Most telephones also send untagged frames before they learn their VLAN.
+    for phone in ["t1@20", "t1@20 t1@10"] {
+        let found = discover(&format!("{text}\n fdb sw1 e7 {phone} h1@10"));
+        assert_eq!([hangs(&found, "t1"), hangs(&found, "h1")], ["sw1:e7*", "sw1:e7"], "{phone}");
+        let reasons = candidate(&found, "h1").reasons.join("\n");
+        assert!(reasons.contains("which is in the VLAN of telephones"), "{reasons}");
+    }
+    // Two telephones, or two computers, or three addresses: something else is there.
+    for macs in ["t1@20 t2@20", "h1@10 h2@10", "t1@20 h1@10 h2@10", "t1@20 t1@10 t2@20 t2@10"] {
+        let found = discover(&format!("{text}\n fdb sw1 e8 {macs}"));
+        let first = macs.split('@').next().unwrap();
+        assert_eq!(hangs(&found, first), "sw1:e8", "{macs}");
+    }
+    // Without VLANs in the table nothing is told.
+    let found = discover(&format!("{text}\n fdb sw1 e9 t1 h1"));
+    assert_eq!(hangs(&found, "t1"), "sw1:e9");
+}
+
+#[test]
+fn of_two_edge_ports_the_more_recent_one_is_right_where_ages_are_known() {
+    let two = "switch sw1 s1\n switch sw2 s2\n";
+    let found = discover(&format!("{two} fdb sw1 e5 h1!5\n fdb sw2 e7 h1!290"));
+    assert_eq!(hangs(&found, "h1"), "sw1:e5*");
+    assert!(found.conflicts.is_empty());
+    // Both are fresh: it is in two places, or the address is used twice.
+    let found = discover(&format!("{two} fdb sw1 e5 h1!5\n fdb sw2 e7 h1!20"));
+    assert_eq!(hangs(&found, "h1"), "sw1:e5 ? sw2:e7");
+    assert_eq!(found.conflicts.len(), 1);
+    // One of them does not say.
+    let found = discover(&format!("{two} fdb sw1 e5 h1!5\n fdb sw2 e7 h1"));
+    assert_eq!(hangs(&found, "h1"), "sw1:e5 ? sw2:e7");
+    // Two ports of one switch, in two VLANs.
+    let found = discover("switch sw1 s1\n fdb sw1 e5 h1@10!200\n fdb sw1 e6 h1@20!1");
+    assert_eq!(hangs(&found, "h1"), "sw1:e6*");
+}
+
+#[test]
+fn an_address_in_two_vlans_on_two_ports_is_a_contradiction_that_names_both() {
+    let found = discover("switch sw1 s1\n fdb sw1 e5 h1@10\n fdb sw1 e6 h1@20");
+    assert_eq!(hangs(&found, "h1"), "sw1:e5 ? sw1:e6");
+    let conflicts = serde_json::to_string(&found.conflicts).unwrap();
+    assert!(conflicts.contains("\"e5\"") && conflicts.contains("\"e6\""), "{conflicts}");
+}
+
+#[test]
+fn guests_of_a_hypervisor_that_nobody_reads_are_behind_its_port() {
+    // ESXi announces itself by CDP and bridges for its guests.
+    let found = discover(
+        "switch sw1 s1
+         cdp sw1 e1 esx1 mac=e1 caps=bridge
+         fdb sw1 e1 e1 00:50:56:00:00:01 00:0C:29:00:00:02",
+    );
+    assert_eq!(hangs(&found, "e1"), "sw1:e1*");
+    assert_eq!(hangs(&found, "00:50:56:00:00:01"), "sw1:e1");
+    assert_eq!(candidate(&found, "00:50:56:00:00:01").class, crate::model::Class::Server);
+    // Silent: only that they share the port is known.
+    let found = discover("switch sw1 s1\n fdb sw1 e1 h1 00:50:56:00:00:01");
+    assert_eq!(hangs(&found, "h1"), "sw1:e1");
+}
+
+#[test]
+fn roaming_between_access_points_is_behind_the_last_one_or_both() {
+    let text =
+        "switch sw1 s1\n lldp sw1 e1 ap1 mac=a1 caps=bridge,ap\n lldp sw1 e2 ap2 mac=a2 caps=bridge,ap\n";
+    let found = discover(&format!("{text} fdb sw1 e1 a1 ~p1!100\n fdb sw1 e2 a2 ~p1!2"));
+    assert_eq!(hangs(&found, "~p1"), "sw1:e2");
+    let found = discover(&format!("{text} fdb sw1 e1 a1 ~p1\n fdb sw1 e2 a2 ~p1"));
+    assert_eq!(hangs(&found, "~p1"), "sw1:e1 ? sw1:e2");
+}
+
+#[test]
+fn a_stack_and_an_aggregate_across_its_members() {
+    let found = discover(
+        "switch stack s1
+         switch sw2 s2
+         port stack Gi1/0/49 lag=Po1
+         port stack Gi2/0/49 lag=Po1
+         port stack Po1 lag
+         port sw2 a lag=trk1
+         port sw2 b lag=trk1
+         port sw2 trk1 lag
+         lldp stack Gi1/0/49 sw2 mac=s2 port=a
+         lldp stack Gi2/0/49 sw2 mac=s2 port=b
+         lldp sw2 a stack mac=s1 port=Gi1/0/49
+         lldp sw2 b stack mac=s1 port=Gi2/0/49
+         fdb stack Po1 h2
+         fdb stack Gi2/0/1 h1
+         fdb sw2 trk1 h1 s1
+         fdb sw2 c h2",
+    );
+    assert_eq!([hangs(&found, "h1"), hangs(&found, "h2")], ["stack:Gi2/0/1*", "sw2:c*"]);
+    let ends = links(&found);
+    assert_eq!(ends.len(), 2, "{ends:?}");
+    assert!(ends[0].starts_with("stack:Gi1/0/49 - sw2:a ") && ends[1].starts_with("stack:Gi2/0/49 - sw2:b "));
+}
+
+#[test]
+fn a_chain_of_unread_switches_is_told_at_the_nearest_port() {
+    // sw2 and sw3 cannot be read; sw4 behind them can.
+    let found = discover(
+        "switch sw1 s1
+         switch sw2 s2
+         gap sw2 fdb
+         switch sw3 s3
+         gap sw3 fdb
+         switch sw4 s4
+         fdb sw1 e1 s2 s3 s4 h1 h4
+         fdb sw1 e5 h5
+         fdb sw4 up s1 s2 s3 h1 h5
+         fdb sw4 e1 h4",
+    );
+    assert_eq!([hangs(&found, "h4"), hangs(&found, "h5")], ["sw4:e1*", "sw1:e5*"]);
+    assert_eq!(hangs(&found, "h1"), "-", "between switches: on one of the two that cannot be read");
+}

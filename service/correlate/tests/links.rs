@@ -139,5 +139,20 @@ fn a_host_in_between_means_something_unread_is_there() {
 fn a_node_without_a_table_is_linked_by_its_socket() {
     let found =
         discover("switch sw1 s1\n node pve1 n1 by=pve\n port pve1 eno1 mac=n1 by=pve\n fdb sw1 ether9 n1");
-    assert_eq!(links(&found), ["pve1:eno1 - sw1:ether9 [fdb]"]);
+    assert_eq!(links(&found), ["pve1:eno1 - sw1:ether9 [edge-port fdb]"]);
+    // Its bridge has that address too; with one socket in it there is no doubt, with two there is.
+    let bridged = "switch sw1 s1\n node pve1 n1 by=pve\n port pve1 vmbr0 bridge mac=n1 by=pve\n fdb sw1 ether9 n1\n port pve1 eno1 mac=n1 by=pve";
+    assert_eq!(links(&discover(bridged)).len(), 1);
+    assert!(links(&discover(&format!("{bridged}\n port pve1 eno2 mac=n2 by=pve"))).is_empty());
+}
+
+/// A switch's own address is often that of its first port, and comes out of whichever port leads here.
+#[test]
+fn the_address_of_an_unread_switch_is_no_socket() {
+    let found = discover(
+        "switch sw1 s1\n switch sw2 s2\n gap sw2 fdb\n port sw2 e1 mac=s2\n port sw2 e2 mac=p2\n fdb sw1 ether9 s2",
+    );
+    assert!(links(&found).is_empty(), "{:?}", links(&found));
+    let sw2 = found.candidates.iter().find(|candidate| candidate.device.as_deref() == Some("sw2")).unwrap();
+    assert!(sw2.interfaces.iter().all(|card| card.attachment.is_none()));
 }

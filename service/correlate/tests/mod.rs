@@ -3,7 +3,10 @@
 mod net;
 
 mod attachment;
+mod explain;
 mod hosts;
+mod lawful;
 mod links;
 mod random;
 mod recordings;
+mod shapes;

@@ -32,9 +32,9 @@ pub(super) fn mac(word: &str) -> MacAddr {
 /// Reads a network:
 ///
 /// - `switch|router|ap|node|other NAME [MAC..] [serial=S] [address=A] [chassis=C] [cluster=C] [by=SOURCE]`
-/// - `port DEVICE NAME [KIND] [mac=M] [lag=L] [index=N] [alias=A] [up=no]`
-/// - `fdb DEVICE PORT MAC[@VLAN]..` (`#976` is an unresolved port)
-/// - `lldp|cdp|mndp DEVICE PORT NAME [mac=M] [port=P] [portmac=M] [caps=C,C] [ip=A]`
+/// - `port DEVICE NAME [KIND] [mac=M] [lag=L] [index=N] [alias=A] [desc=D] [ip=A] [voice=V] [up=no]`
+/// - `fdb DEVICE PORT MAC[@VLAN][!AGE]..` (`#976` is an unresolved port)
+/// - `lldp|cdp|mndp|stp|lacp DEVICE PORT NAME [mac=M] [id=I] [port=P] [desc=D] [portmac=M] [caps=C,C] [ip=A]`
 /// - `lease|waiting|reserved SOURCE MAC ADDRESS [NAME] [class=V]`
 /// - `arp SOURCE MAC ADDRESS`, `scan SOURCE MAC|- ADDRESS [NAME]`, `net SOURCE PREFIX [INTERFACE]`
 /// - `guest SOURCE CLUSTER/ID NAME NODE MAC,MAC [uuid=U] [state=unknown] [ip=PREFIX]`
@@ -93,26 +93,35 @@ pub(super) fn collections(text: &str) -> Vec<Collection> {
                 up: option("up").map(|text| text == "yes"),
                 alias: option("alias"),
                 if_index: option("index").map(|text| text.parse().unwrap()),
+                description: option("desc"),
+                voice_vlan: option("voice").map(|text| text.parse().unwrap()),
+                addresses: option("ip").iter().map(|text| text.parse().unwrap()).collect(),
                 ..InterfaceFact::default()
             })),
             ["fdb", device, port, macs @ ..] => {
                 let port = port.strip_prefix('#').map_or(Ok(*port), |number| Err(number.parse().unwrap()));
                 for word in macs {
+                    let (word, age) = word.split_once('!').unwrap_or((word, ""));
                     let (word, vlan) = word.split_once('@').unwrap_or((word, "0"));
-                    collection.push_fdb(device, port, mac(word), vlan.parse().ok().filter(|vlan| *vlan != 0));
+                    let vlan = vlan.parse().ok().filter(|vlan| *vlan != 0);
+                    collection.push_fdb_aged(device, port, mac(word), vlan, age.parse().ok());
                 }
             }
-            [protocol @ ("lldp" | "cdp" | "mndp"), device, port, name] => {
+            [protocol @ ("lldp" | "cdp" | "mndp" | "stp" | "lacp"), device, port, name] => {
                 collection.facts.push(Fact::LldpNeighbor(NeighborFact {
                     device: (*device).to_owned(),
                     port: (*port != "-").then(|| (*port).to_owned()),
                     protocol: match *protocol {
                         "lldp" => NeighborProtocol::Lldp,
                         "cdp" => NeighborProtocol::Cdp,
+                        "stp" => NeighborProtocol::Stp,
+                        "lacp" => NeighborProtocol::Lacp,
                         _ => NeighborProtocol::Mndp,
                     },
                     chassis_mac: option("mac").map(|word| mac(&word)),
+                    chassis_id: option("id"),
                     port_id: option("port"),
+                    port_description: option("desc"),
                     port_mac: option("portmac").map(|word| mac(&word)),
                     system_name: (*name != "-").then(|| (*name).to_owned()),
                     addresses: option("ip").iter().map(|text| text.parse().unwrap()).collect(),

@@ -164,7 +164,7 @@ pub(super) fn plan(
     if let Some(device) = &candidate.device {
         devices.targets.insert(device.clone(), Target::New(key.clone()));
     }
-    let note = proposal::note(candidate, &text, context.now);
+    let note = context.note(candidate, &text);
     push_note(&mut plan, candidate, kind, Target::New(key), note);
     plan
 }

@@ -13,8 +13,10 @@ mod withdraw;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::model::{Candidate, Discovery, Gap, HostName, ObjectKind, ObjectRef, SourceName, Timestamp};
-use crate::plan::{Plan, RefusalKind, Target, View, view};
+use crate::model::{
+    Candidate, Discovery, Explanation, Gap, HostName, Identity, ObjectKind, ObjectRef, SourceName, Timestamp,
+};
+use crate::plan::{Plan, RefusalKind, Step, Target, View, explain, view};
 
 pub use admission::{Admission, Rule};
 pub use claim::claim_hash;
@@ -67,6 +69,32 @@ pub struct Staging {
     pub beyond_limit: BTreeMap<String, usize>,
 }
 
+impl Staging {
+    /// What became of the candidate with this identity, in words.
+    pub fn fate(&self, identity: &Identity) -> Option<String> {
+        let identity = identity.as_str();
+        if let Some(plan) = self.plans.iter().find(|plan| plan.object == identity) {
+            let steps = plan.steps.len();
+            return Some(match plan.netbox {
+                Some(object) => format!("proposed as {object}; staging changes the proposal ({steps} steps)"),
+                None => format!("not there; staging proposes it ({steps} steps)"),
+            });
+        }
+        if let Some((_, object)) = self.unchanged.iter().find(|(known, _)| known == identity) {
+            return Some(format!("proposed as {object}, unchanged"));
+        }
+        if let Some((_, object, differences)) = self.documented.iter().find(|(known, ..)| known == identity) {
+            return Some(if differences.is_empty() {
+                format!("documented as {object}, and nothing differs")
+            } else {
+                format!("documented as {object}; differs: {}", differences.join("; "))
+            });
+        }
+        let held = self.held_back.iter().find(|(known, ..)| known == identity);
+        held.map(|(_, _, reason)| format!("not there; held back: {reason}"))
+    }
+}
+
 /// Everything the stage planner looks at besides the candidates.
 pub struct Context<'a> {
     /// NetBox.
@@ -77,6 +105,24 @@ pub struct Context<'a> {
     pub now: Timestamp,
     /// Names of steps that an earlier run planned and did not finish.
     pub open_steps: &'a BTreeSet<String>,
+    /// The reasoning for the candidates that get a journal entry ([`to_explain`]); without it an entry says what the
+    /// candidate knows of itself.
+    pub explanations: &'a BTreeMap<Identity, Explanation>,
+}
+
+impl Context<'_> {
+    /// The journal entry of a candidate's claim.
+    fn note(&self, candidate: &Candidate, proposal: &str) -> String {
+        let known = self.explanations.get(&candidate.identity).cloned();
+        let explanation = known.unwrap_or_else(|| explain::summary(candidate));
+        proposal::note(&explanation, &candidate.identity, proposal, self.now)
+    }
+}
+
+/// The candidates that get a journal entry: whoever plans again with their reasoning gets the same steps with longer entries.
+pub fn to_explain(staging: &Staging) -> BTreeSet<Identity> {
+    let has_note = |plan: &&Plan| plan.steps.iter().any(|planned| matches!(planned.step, Step::Note { .. }));
+    staging.plans.iter().filter(has_note).map(|plan| Identity(plan.object.clone())).collect()
 }
 
 /// Where the network's own devices are, by the name attachments refer to: in NetBox already, or planned now.

@@ -9,15 +9,20 @@ use serde_json::Value;
 use super::create::Desired;
 use crate::model::name::escape_markdown;
 use crate::model::{
-    Attachment, Candidate, CandidateInterface, CandidateKind, Conflict, ObjectKind, ObjectRef, Timestamp,
+    Attachment, Candidate, CandidateInterface, CandidateKind, Explanation, Identity, ObjectKind, ObjectRef,
+    Timestamp,
 };
 use crate::plan::view::Machine;
-use crate::plan::{Refusal, View};
+use crate::plan::{Refusal, View, explain};
 
 /// Longest text of the network that is shown, in characters.
 const MAX_TEXT: usize = 120;
+/// Longest line of reasoning in a journal entry, in characters.
+const MAX_LINE: usize = 400;
 /// Evidence lines in a journal entry; the rest is counted.
 const MAX_EVIDENCE: usize = 40;
+/// Lines of each part of the reasoning in a journal entry; the rest is counted.
+const MAX_LINES: usize = 16;
 
 fn safe(text: &str) -> String {
     escape_markdown(text, MAX_TEXT)
@@ -55,7 +60,8 @@ pub(crate) fn proposal(
     let sources: Vec<String> = candidate.sources.iter().map(|source| safe(source)).collect();
     let macs = if shown.is_empty() { String::new() } else { format!("; MAC {shown}{more}") };
     lines.push(format!("Seen by {}{macs}", sources.join(", ")));
-    let mut notes: Vec<String> = candidate.conflicts.iter().map(conflict).collect();
+    let mut notes: Vec<String> =
+        candidate.conflicts.iter().map(|found| explain::conflict(found, safe)).collect();
     notes.extend(refused.iter().map(|refusal| safe(&refusal.reason)));
     if !candidate.other_names.is_empty() {
         let names: Vec<String> = candidate.other_names.iter().take(3).map(|name| safe(name)).collect();
@@ -169,40 +175,27 @@ fn place(attachment: &Attachment, candidate: &Candidate) -> String {
     if attachment.exclusive { text } else { format!("behind {text}, not alone there: no cable") }
 }
 
-fn conflict(conflict: &Conflict) -> String {
-    match conflict {
-        Conflict::DuplicateAddress { address, macs } => {
-            let macs: Vec<String> = macs.iter().map(ToString::to_string).collect();
-            format!("{address} is claimed by {}", macs.join(" and "))
-        }
-        Conflict::SeveralPorts { mac, ports } => {
-            let ports: Vec<String> =
-                ports.iter().map(|port| format!("{} {}", safe(&port.switch), safe(&port.port))).collect();
-            format!("{mac} is seen on {}", ports.join(" and "))
-        }
-        Conflict::DuplicateName { name, identities } => {
-            let identities: Vec<String> = identities.iter().map(ToString::to_string).collect();
-            format!("the name `{name}` is claimed by {}", identities.join(" and "))
-        }
-        Conflict::LinkDisagrees { claims } => {
-            let claims: Vec<String> = claims.iter().map(|claim| safe(claim)).collect();
-            claims.join(" but ")
-        }
-    }
-}
-
-/// The journal entry: plan first, then the evidence with the time of the run, confidence with reasons, competing ports.
-pub(crate) fn note(candidate: &Candidate, proposal: &str, now: Timestamp) -> String {
+/// The journal entry: plan first, then the evidence with the time of the run and the reasoning that `surveyor explain` prints.
+pub(crate) fn note(explanation: &Explanation, identity: &Identity, proposal: &str, now: Timestamp) -> String {
     let mut lines =
         vec![proposal.to_owned(), String::new(), "| source | says |".to_owned(), "| --- | --- |".to_owned()];
-    let shown = candidate.evidence.iter().take(MAX_EVIDENCE);
-    lines.extend(shown.map(|line| format!("| {} | {} |", safe(&line.source), safe(&line.says))));
-    let more = candidate.evidence.len().saturating_sub(MAX_EVIDENCE);
+    let shown = explanation.observations.iter().take(MAX_EVIDENCE);
+    lines.extend(shown.map(|line| {
+        format!("| {} | {} |", safe(&line.source), escape_markdown(&explain::observation(line), MAX_LINE))
+    }));
+    let more = explanation.observations.len().saturating_sub(MAX_EVIDENCE);
     if more > 0 {
         lines.push(format!("| | and {more} more observations |"));
     }
-    lines.push(format!("\nConfidence {}:", candidate.confidence));
-    lines.extend(candidate.reasons.iter().map(|reason| format!("- {}", safe(reason))));
-    lines.push(format!("\nObserved at {now}; `{}`", candidate.identity));
+    for section in explain::sections(explanation) {
+        lines.push(format!("\n{}:", safe(&section.title)));
+        let shown = section.lines.iter().take(MAX_LINES);
+        lines.extend(shown.map(|line| format!("- {}", escape_markdown(line, MAX_LINE))));
+        let more = section.lines.len().saturating_sub(MAX_LINES);
+        if more > 0 {
+            lines.push(format!("- and {more} more: `surveyor explain`"));
+        }
+    }
+    lines.push(format!("\nObserved at {now}; `{identity}`"));
     lines.join("\n")
 }

@@ -125,7 +125,7 @@ fn state_step(object: ObjectRef, before: Fields, custom: Map<String, Value>) -> 
 }
 
 fn push_note(plan: &mut Plan, candidate: &Candidate, object: ObjectRef, text: &str, context: &Context<'_>) {
-    let note = proposal::note(candidate, text, context.now);
+    let note = context.note(candidate, text);
     create::push_note(plan, candidate, object.kind, Target::Id(object.id), note);
 }
 

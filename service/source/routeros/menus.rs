@@ -26,8 +26,11 @@ pub(super) const INTERFACE: Menu = menu(
 );
 pub(super) const BRIDGE: Menu =
     menu(FactKind::Interfaces, "interface/bridge", &["name", "mac-address", "admin-mac", "vlan-filtering"]);
-pub(super) const BRIDGE_PORT: Menu =
-    menu(FactKind::Interfaces, "interface/bridge/port", &["interface", "bridge", "pvid", "disabled"]);
+pub(super) const BRIDGE_PORT: Menu = menu(
+    FactKind::Interfaces,
+    "interface/bridge/port",
+    &["interface", "bridge", "pvid", "disabled", "inactive", "role", "designated-bridge-id"],
+);
 pub(super) const BONDING: Menu =
     menu(FactKind::Interfaces, "interface/bonding", &["name", "slaves", "mac-address", "disabled"]);
 pub(super) const LIST_MEMBER: Menu =
@@ -77,7 +80,7 @@ pub(super) const NEIGHBOR6: Menu =
 pub(super) const BRIDGE_HOST: Menu = menu(
     FactKind::Fdb,
     "interface/bridge/host",
-    &["mac-address", "vid", "bridge", "interface", "on-interface", "local", "disabled", "invalid"],
+    &["mac-address", "vid", "bridge", "interface", "on-interface", "local", "disabled", "invalid", "age"],
 );
 pub(super) const SWITCH_HOST: Menu = menu(
     FactKind::Fdb,

@@ -289,6 +289,7 @@ impl RouterOs {
             .into_iter()
             .flat_map(|menu| parse::own_macs(rows(menu)))
             .collect();
+        let bridges = parse::designated_bridges(self.name.as_str(), rows(menus::BRIDGE_PORT), &own);
         device.macs = own.into_iter().collect();
         let device_at = sink.facts.len();
         sink.facts.push(Fact::Device(device));
@@ -303,6 +304,7 @@ impl RouterOs {
         );
         let kinds = interfaces.iter().map(|fact| (fact.name.clone(), fact.kind)).collect();
         sink.facts.extend(interfaces.into_iter().map(Fact::Interface));
+        sink.facts.extend(bridges.into_iter().map(Fact::LldpNeighbor));
         read(sink, FactKind::Interfaces);
         let upstream = parse::upstream(rows(menus::LIST_MEMBER), rows(menus::ROUTE));
         Seen { kinds, upstream, device_at, bridge: HostTable::default(), switch: Vec::new() }
@@ -342,8 +344,8 @@ impl RouterOs {
 }
 
 fn push_hosts(sink: &mut Collection, device: &str, table: &HostTable) {
-    for (mac, port, vlan) in &table.rows {
-        sink.push_fdb(device, Ok(port), *mac, *vlan);
+    for (mac, port, vlan, age) in &table.rows {
+        sink.push_fdb_aged(device, Ok(port), *mac, *vlan, *age);
     }
 }
 

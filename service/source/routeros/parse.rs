@@ -17,7 +17,7 @@ use crate::model::MacAddr;
 
 pub(super) use device::{device_fact, interface_facts, own_macs};
 pub(super) use hosts::{Upstream, leases, neighbors, networks, upstream};
-pub(super) use switching::{HostTable, bridge_hosts, lldp_neighbors, switch_hosts};
+pub(super) use switching::{HostTable, bridge_hosts, designated_bridges, lldp_neighbors, switch_hosts};
 
 /// One row of a menu: column to value.
 pub(super) type Row = BTreeMap<String, String>;

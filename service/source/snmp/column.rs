@@ -70,11 +70,18 @@ columns! {
 
     // IEEE8023-LAG-MIB; CISCO-PAGP-MIB for aggregates without LACP.
     LagAttached, "dot3adAggPortAttachedAggID", Interfaces, [1, 2, 840, 10006, 300, 43, 1, 2, 1, 1, 13];
+    LagPartner, "dot3adAggPortPartnerOperSystemID", Lldp, [1, 2, 840, 10006, 300, 43, 1, 2, 1, 1, 9];
     PagpGroup, "pagpGroupIfIndex", Interfaces, [1, 3, 6, 1, 4, 1, 9, 9, 98, 1, 1, 1, 1, 8];
+
+    // CISCO-VLAN-MEMBERSHIP-MIB.
+    VoiceVlan, "vmVoiceVlanId", Interfaces, [1, 3, 6, 1, 4, 1, 9, 9, 68, 1, 5, 1, 1, 1];
 
     // BRIDGE-MIB (RFC 4188).
     BridgeAddress, "dot1dBaseBridgeAddress", Device, [1, 3, 6, 1, 2, 1, 17, 1, 1];
     BasePortIfIndex, "dot1dBasePortIfIndex", Fdb, [1, 3, 6, 1, 2, 1, 17, 1, 4, 1, 2];
+    StpState, "dot1dStpPortState", Lldp, [1, 3, 6, 1, 2, 1, 17, 2, 15, 1, 3];
+    StpDesignatedBridge, "dot1dStpPortDesignatedBridge", Lldp, [1, 3, 6, 1, 2, 1, 17, 2, 15, 1, 8];
+    StpDesignatedPort, "dot1dStpPortDesignatedPort", Lldp, [1, 3, 6, 1, 2, 1, 17, 2, 15, 1, 9];
     FdbAddress, "dot1dTpFdbAddress", Fdb, [1, 3, 6, 1, 2, 1, 17, 4, 3, 1, 1];
     FdbPort, "dot1dTpFdbPort", Fdb, [1, 3, 6, 1, 2, 1, 17, 4, 3, 1, 2];
     FdbStatus, "dot1dTpFdbStatus", Fdb, [1, 3, 6, 1, 2, 1, 17, 4, 3, 1, 3];
@@ -108,6 +115,9 @@ columns! {
     LldpCapSupported, "lldpRemSysCapSupported", Lldp, [1, 0, 8802, 1, 1, 2, 1, 4, 1, 1, 11];
     LldpCapEnabled, "lldpRemSysCapEnabled", Lldp, [1, 0, 8802, 1, 1, 2, 1, 4, 1, 1, 12];
     LldpManAddr, "lldpRemManAddrIfSubtype", Lldp, [1, 0, 8802, 1, 1, 2, 1, 4, 2, 1, 3];
+
+    // LLDP-EXT-MED-MIB (ANSI/TIA-1057).
+    MedDeviceClass, "lldpXMedRemDeviceClass", Lldp, [1, 0, 8802, 1, 1, 2, 1, 5, 4795, 1, 3, 1, 1, 3];
 
     // LLDP-V2-MIB (IEEE 802.1AB-2009).
     Lldp2ChassisSubtype, "lldpV2RemChassisIdSubtype", Lldp, [1, 3, 111, 2, 802, 1, 1, 13, 1, 4, 1, 1, 5];

@@ -10,7 +10,7 @@ use crate::model::{Collection, FactKind, SourceName, Timestamp};
 use crate::source::Source;
 
 use super::credentials::{AuthProtocol, Credentials, PrivProtocol, Version};
-use super::{Config, recording, tests};
+use super::{Config, recording};
 
 const PASSWORD_AUTH: &str = "authpass123";
 const PASSWORD_PRIV: &str = "privpass123";
@@ -262,7 +262,7 @@ async fn every_recording_reads_the_same_over_the_wire() {
     for (community, path) in &files {
         let started = Instant::now();
         let sink = collect(&*source(config(agent.address), &agent.community(community))).await;
-        let expected = tests::parse(&recording::read(path), "sw1");
+        let expected = recording::parse(&recording::read(path), "sw1");
         println!(
             "{:40} {:>5} rows {:>4} facts {:>5} ms",
             path.file_stem().unwrap().display(),
@@ -284,7 +284,7 @@ async fn every_recording_reads_the_same_over_the_wire() {
 async fn version_3_reads_what_version_2_reads() {
     let Some(path) = recorded("procurve_2520") else { return };
     let Some(agent) = agent(&[("sw", path.clone())]) else { return };
-    let expected = comparable(&tests::parse(&recording::read(&path), "sw1"));
+    let expected = comparable(&recording::parse(&recording::read(&path), "sw1"));
     for (user, auth, privacy) in [
         ("sha256aes", AuthProtocol::Sha256, PrivProtocol::Aes128),
         ("sha1aes256", AuthProtocol::Sha1, PrivProtocol::Aes256),

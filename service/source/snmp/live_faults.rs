@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 
 use super::live::{Agent, agent, assert_same, collect, comparable, config, recorded, source};
-use super::{Config, recording, tests};
+use super::{Config, recording};
 use crate::model::FactKind;
 
 /// What happens to the `n`th answer of the agent, of this many octets.
@@ -75,7 +75,7 @@ fn quick(address: SocketAddr, retries: u32) -> Config {
 
 fn one_device() -> Option<(Agent, Vec<String>)> {
     let path = recorded("zynos_gs1900-fdb")?;
-    let expected = comparable(&tests::parse(&recording::read(&path), "sw1"));
+    let expected = comparable(&recording::parse(&recording::read(&path), "sw1"));
     Some((agent(&[("sw", path)])?, expected))
 }
 

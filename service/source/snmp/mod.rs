@@ -14,7 +14,7 @@ mod live;
 #[cfg(test)]
 mod live_faults;
 #[cfg(test)]
-mod recording;
+pub(crate) mod recording;
 #[cfg(test)]
 mod tests;
 

@@ -9,7 +9,7 @@ use crate::model::{Collection, FactKind, FdbTable};
 use super::column::Column;
 use super::credentials::Access;
 use super::error::Error;
-use super::parse::{Device, forwarding};
+use super::parse::{Device, bridges, forwarding};
 use super::talk::{Limits, Session, resolve};
 use super::walk::{Value, Walk};
 
@@ -184,7 +184,7 @@ impl Conversation<'_> {
         }
         self.columns(walk, &[Column::LagAttached, Column::IfStackStatus]).await?;
         if super::parse::vendor(walk).is_cisco() {
-            self.columns(walk, &[Column::PagpGroup]).await?;
+            self.columns(walk, &[Column::PagpGroup, Column::VoiceVlan]).await?;
         }
         if !walk.rows(Column::BasePortIfIndex).is_empty() {
             self.columns(walk, &[Column::Pvid]).await?;
@@ -210,6 +210,7 @@ impl Conversation<'_> {
             Column::LldpCapSupported,
             Column::LldpCapEnabled,
             Column::LldpManAddr,
+            Column::MedDeviceClass,
             Column::LldpLocPortId,
             Column::LldpLocPortSubtype,
             Column::LldpLocPortDesc,
@@ -255,6 +256,11 @@ impl Conversation<'_> {
             ],
         )
         .await?;
+        self.led_by(walk, &[Column::StpDesignatedBridge, Column::StpState, Column::StpDesignatedPort])
+            .await?;
+        if bridges::has_aggregates(walk) {
+            self.columns(walk, &[Column::LagPartner]).await?;
+        }
         self.led_by(walk, &[Column::ArpPhysAddress, Column::ArpType]).await?;
         self.led_by(walk, &[Column::NeighborPhysAddress, Column::NeighborType]).await?;
         if walk.rows(Column::NeighborPhysAddress).is_empty() {

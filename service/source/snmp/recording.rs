@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value as Json;
+
 use super::column::Column;
+use super::parse::Device;
 use super::walk::{Value, Walk};
+use crate::model::{Collection, SourceName, Timestamp};
 
 /// Where the recordings are: `SURVEYOR_RECORDINGS`, else beside the package's parent.
 pub(crate) fn folder() -> Option<PathBuf> {
@@ -15,6 +19,45 @@ pub(crate) fn folder() -> Option<PathBuf> {
     }
     println!("skipped: no recordings in {}", folder.display());
     None
+}
+
+/// Parses a walk as a device of this name.
+pub(crate) fn parse(walk: &Walk, name: &str) -> Collection {
+    let mut sink = Collection::new(SourceName::new(name), Timestamp(0));
+    let device = Device::push(walk, name, None, &mut sink);
+    device.push_neighbors(walk, &mut sink);
+    device.push_forwarding(walk, &mut sink);
+    sink
+}
+
+/// Walks of one topology by device, what its owner asserts, and what an independent reader makes of it; `name@vlan` files are
+/// contexts of `name`.
+pub(crate) fn topology(name: &str) -> Option<(BTreeMap<String, Collection>, Json, Json)> {
+    let folder = folder()?.join("topology").join(name);
+    let json =
+        |file: &str| serde_json::from_str(&std::fs::read_to_string(folder.join(file)).unwrap()).unwrap();
+    let mut walks: BTreeMap<String, Walk> = BTreeMap::new();
+    let mut contexts = Vec::new();
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "snmpwalk") {
+            continue;
+        }
+        let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        match stem.rsplit_once('@') {
+            Some((device, vlan)) => {
+                contexts.push((device.to_owned(), vlan.parse().unwrap(), read(&path)));
+            }
+            None => {
+                walks.insert(stem.clone(), read(&path));
+            }
+        }
+    }
+    for (device, vlan, walk) in contexts {
+        walks.get_mut(&device).unwrap().vlans.insert(vlan, walk);
+    }
+    let sinks = walks.iter().map(|(name, walk)| (name.clone(), parse(walk, name))).collect();
+    Some((sinks, json("expected.json"), json("derived.json")))
 }
 
 /// Reads a recording by its extension.

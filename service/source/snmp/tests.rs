@@ -7,20 +7,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value as Json;
 
 use super::column::Column;
-use super::parse::Device;
-use super::recording;
-use super::walk::Walk;
+use super::recording::{self, parse, topology};
 use crate::model::observation::{InterfaceFact, NeighborFact, NeighborProtocol};
-use crate::model::{Collection, Fact, MacAddr, SourceName, Timestamp};
-
-/// Parses a walk as a device of this name.
-pub(super) fn parse(walk: &Walk, name: &str) -> Collection {
-    let mut sink = Collection::new(SourceName::new(name), Timestamp(0));
-    let device = Device::push(walk, name, None, &mut sink);
-    device.push_neighbors(walk, &mut sink);
-    device.push_forwarding(walk, &mut sink);
-    sink
-}
+use crate::model::{Collection, Fact, MacAddr};
 
 fn interfaces(sink: &Collection) -> Vec<&InterfaceFact> {
     sink.facts
@@ -240,34 +229,6 @@ fn recorded_lldp_ids_and_local_ports() {
             assert!(found.unwrap().port.as_ref().is_none_or(|port| names.contains(port)), "{path:?}: {row}");
         }
     }
-}
-
-/// Walks of one topology by device; `name@vlan` files are contexts of `name`.
-fn topology(name: &str) -> Option<(BTreeMap<String, Collection>, Json, Json)> {
-    let folder = recording::folder()?.join("topology").join(name);
-    let json =
-        |file: &str| serde_json::from_str(&std::fs::read_to_string(folder.join(file)).unwrap()).unwrap();
-    let mut walks: BTreeMap<String, Walk> = BTreeMap::new();
-    let mut contexts = Vec::new();
-    for entry in std::fs::read_dir(&folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|extension| extension != "snmpwalk") {
-            continue;
-        }
-        match stem(&path).rsplit_once('@') {
-            Some((device, vlan)) => {
-                contexts.push((device.to_owned(), vlan.parse().unwrap(), recording::read(&path)));
-            }
-            None => {
-                walks.insert(stem(&path).to_owned(), recording::read(&path));
-            }
-        }
-    }
-    for (device, vlan, walk) in contexts {
-        walks.get_mut(&device).unwrap().vlans.insert(vlan, walk);
-    }
-    let sinks = walks.iter().map(|(name, walk)| (name.clone(), parse(walk, name))).collect();
-    Some((sinks, json("expected.json"), json("derived.json")))
 }
 
 #[test]

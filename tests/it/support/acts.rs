@@ -9,17 +9,24 @@ use surveyor::plan::rollback::rollback;
 use surveyor::plan::stage::{Context, Policy, Staging, stage};
 use surveyor::plan::view::{Machine, TAG};
 use surveyor::plan::{Fields, Plan, clash, reject};
-use surveyor::worker;
+use surveyor::worker::{self, Discovered};
 
 use super::world::{Outcome, World};
 
 /// What sources and NetBox together say.
 pub(crate) fn discover(world: &World, collections: &[Collection]) -> Discovery {
+    discovered(world, collections).discovery
+}
+
+fn discovered(world: &World, collections: &[Collection]) -> Discovered {
     let view = world.view();
     let mut known = worker::known(&view, false);
-    let discovery = worker::correlate(collections, &known);
+    let mut discovery = worker::correlate(collections, &known);
     known.uplinks = worker::uplinks(&worker::devices(&discovery, &view), &view);
-    if known.uplinks.is_empty() { discovery } else { worker::correlate(collections, &known) }
+    if !known.uplinks.is_empty() {
+        discovery = worker::correlate(collections, &known);
+    }
+    Discovered { discovery, view, known }
 }
 
 /// What would be proposed.
@@ -27,12 +34,31 @@ pub(crate) fn staging(world: &World, discovery: &Discovery) -> Staging {
     let policy = Policy::default();
     let open_steps = world.open_steps();
     let view = world.view();
-    stage(discovery, &Context { view: &view, policy: &policy, now: world.now, open_steps: &open_steps })
+    stage(
+        discovery,
+        &Context {
+            view: &view,
+            policy: &policy,
+            now: world.now,
+            open_steps: &open_steps,
+            explanations: &BTreeMap::new(),
+        },
+    )
 }
 
-/// Discovers and plans.
+/// Discovers and plans, with the reasoning.
 pub(crate) fn staged(world: &World, collections: &[Collection]) -> Staging {
-    staging(world, &discover(world, collections))
+    let found = discovered(world, collections);
+    let policy = Policy::default();
+    let open_steps = world.open_steps();
+    let context = Context {
+        view: &found.view,
+        policy: &policy,
+        now: world.now,
+        open_steps: &open_steps,
+        explanations: &BTreeMap::new(),
+    };
+    worker::plan(collections, &found, &context)
 }
 
 /// What people decided and is not done yet, as one look of the worker plans it: plans that want the same thing wait.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 
+use super::duration::millis;
 use super::{Row, address, flag, list, mac, owned, text, vlan};
 use crate::model::MacAddr;
 use crate::model::observation::{Capability, NeighborFact, NeighborProtocol, PortKind};
@@ -10,8 +11,8 @@ use crate::model::observation::{Capability, NeighborFact, NeighborProtocol, Port
 /// A forwarding table: learned rows, and the device's own addresses found in it.
 #[derive(Debug, Default)]
 pub(in super::super) struct HostTable {
-    /// Address, port, VLAN.
-    pub(in super::super) rows: Vec<(MacAddr, String, Option<u16>)>,
+    /// Address, port, VLAN, seconds since it last sent something.
+    pub(in super::super) rows: Vec<(MacAddr, String, Option<u16>, Option<u32>)>,
     /// Rows marked local: the device itself.
     pub(in super::super) own: BTreeSet<MacAddr>,
 }
@@ -28,7 +29,8 @@ pub(in super::super) fn bridge_hosts(rows: &[Row]) -> HostTable {
         }
         let Some(port) = text(row, "on-interface").or_else(|| text(row, "interface")) else { continue };
         if !mac.is_multicast() {
-            table.rows.push((mac, port.to_owned(), vlan(row, "vid")));
+            let age = text(row, "age").and_then(millis).and_then(|age| u32::try_from(age / 1000).ok());
+            table.rows.push((mac, port.to_owned(), vlan(row, "vid"), age));
         }
     }
     table
@@ -38,7 +40,7 @@ pub(in super::super) fn bridge_hosts(rows: &[Row]) -> HostTable {
 /// several ports is configured, not learned, and the CPU port leads back to the device.
 pub(in super::super) fn switch_hosts(rows: &[Row], bridge: &HostTable) -> HostTable {
     let known: HashSet<(MacAddr, &str)> =
-        bridge.rows.iter().map(|(mac, port, _)| (*mac, port.as_str())).collect();
+        bridge.rows.iter().map(|(mac, port, ..)| (*mac, port.as_str())).collect();
     let learned = rows
         .iter()
         .filter(|row| !flag(row, "invalid") && !flag(row, "disabled") && !flag(row, "drop"))
@@ -48,7 +50,7 @@ pub(in super::super) fn switch_hosts(rows: &[Row], bridge: &HostTable) -> HostTa
             let port = ports.next().filter(|port| !port.ends_with("cpu"))?;
             let single = ports.next().is_none();
             let new = !bridge.own.contains(&mac) && !known.contains(&(mac, port));
-            (single && new).then(|| (mac, port.to_owned(), vlan(row, "vlan-id")))
+            (single && new).then(|| (mac, port.to_owned(), vlan(row, "vlan-id"), None))
         })
         .collect();
     HostTable { rows: learned, own: BTreeSet::new() }
@@ -88,6 +90,36 @@ pub(in super::super) fn lldp_neighbors<'a>(
             ..fact.clone()
         })
     })
+}
+
+/// `/interface/bridge/port`: ports on whose segment another bridge is the designated one (IEEE 802.1D 17.3), so that one is
+/// behind the port. `own` are the device's addresses.
+pub(in super::super) fn designated_bridges(
+    device: &str,
+    ports: &[Row],
+    own: &BTreeSet<MacAddr>,
+) -> Vec<NeighborFact> {
+    let is_used = |row: &&Row| !flag(row, "disabled") && !flag(row, "inactive");
+    let facing = ["root-port", "alternate-port", "backup-port"];
+    let towards_another = |row: &&Row| text(row, "role").is_some_and(|role| facing.contains(&role));
+    ports
+        .iter()
+        .filter(is_used)
+        .filter(towards_another)
+        .filter_map(|row| {
+            // `0x8000.48:A9:8A:DF:E5:B3`: priority and address.
+            let (_, bridge) = text(row, "designated-bridge-id")?.split_once('.')?;
+            let bridge: MacAddr = bridge.parse().ok()?;
+            (!bridge.is_zero() && !own.contains(&bridge)).then(|| NeighborFact {
+                device: device.to_owned(),
+                port: text(row, "interface").map(str::to_owned),
+                protocol: NeighborProtocol::Stp,
+                chassis_mac: Some(bridge),
+                capabilities: vec![Capability::Bridge],
+                ..NeighborFact::default()
+            })
+        })
+        .collect()
 }
 
 /// `interface` can be a list from the port up, `ether3,bridge`.

@@ -224,9 +224,35 @@ fn some_addresses_name_no_network() {
 }
 
 #[test]
+fn spanning_tree_tells_where_another_bridge_is() {
+    let own = ["48:A9:8A:DF:E5:B3".parse().unwrap()].into();
+    let found = designated_bridges(
+        "r",
+        &rows_of(
+            "interface=ether1 role=root-port designated-bridge-id=0x8000.00:11:22:33:44:01\n\
+             interface=ether2 role=designated-port designated-bridge-id=0x8000.48:A9:8A:DF:E5:B3\n\
+             interface=ether3 role=alternate-port designated-bridge-id=0x6000.00:11:22:33:44:02\n\
+             interface=ether4 role=backup-port designated-bridge-id=0x8000.48:A9:8A:DF:E5:B3\n\
+             interface=ether5 role=root-port designated-bridge-id=0x8000.00:11:22:33:44:01 inactive=true\n\
+             interface=ether6 role=root-port designated-bridge-id=garbage\n\
+             interface=ether7 role=disabled-port",
+        ),
+        &own,
+    );
+    let shown: Vec<String> =
+        found.iter().map(|fact| format!("{:?} {:?}", fact.port, fact.chassis_mac)).collect();
+    assert_eq!(
+        shown,
+        ["Some(\"ether1\") Some(00:11:22:33:44:01)", "Some(\"ether3\") Some(00:11:22:33:44:02)"]
+    );
+    let Some(ports) = recorded("interface_bridge_port") else { return };
+    assert!(designated_bridges("r", &ports, &std::collections::BTreeSet::new()).is_empty());
+}
+
+#[test]
 fn a_forwarding_table_without_the_device_itself() {
     let bridge = bridge_hosts(&rows_of(
-        "mac-address=00:11:22:33:44:01 on-interface=ether3 interface=ether3 vid=10 external=true\n\
+        "mac-address=00:11:22:33:44:01 on-interface=ether3 interface=ether3 vid=10 external=true age=1m5s\n\
          mac-address=00:11:22:33:44:02 interface=ether4 dynamic=false\n\
          mac-address=00:11:22:33:44:03 on-interface=bond1 vid=0\n\
          mac-address=00:11:22:33:44:04 on-interface=ether3 local=yes\n\
@@ -235,7 +261,7 @@ fn a_forwarding_table_without_the_device_itself() {
          mac-address=00:11:22:33:44:06",
     ));
     let shown = |table: &HostTable| -> Vec<String> {
-        table.rows.iter().map(|(mac, port, vlan)| format!("{mac} {port} {vlan:?}")).collect()
+        table.rows.iter().map(|(mac, port, vlan, _)| format!("{mac} {port} {vlan:?}")).collect()
     };
     assert_eq!(
         shown(&bridge),
@@ -246,6 +272,7 @@ fn a_forwarding_table_without_the_device_itself() {
         ]
     );
     assert_eq!(bridge.own.len(), 1);
+    assert_eq!(bridge.rows[0].3, Some(65), "an age");
     let switch = switch_hosts(
         &rows_of(
             "mac-address=00:11:22:33:44:01 ports=ether3 vlan-id=10\n\

@@ -91,6 +91,24 @@ pub(crate) fn networks(walk: &Walk, interfaces: &Interfaces) -> Vec<Fact> {
     found.into_iter().map(|(prefix, interface)| Fact::Network { prefix, interface }).collect()
 }
 
+/// The device's own network addresses by ifIndex. Neighbours refer to it by them.
+pub(crate) fn own(walk: &Walk) -> BTreeMap<u32, BTreeSet<IpAddr>> {
+    let mut found: BTreeMap<u32, BTreeSet<IpAddr>> = BTreeMap::new();
+    let v4 = walk.rows(Column::AddrIfIndex).iter().map(|row| (plain(&row.index), &row.value));
+    let both = walk.rows(Column::AddressIfIndex).iter().map(|row| (typed(&row.index), &row.value));
+    for (address, index) in v4.chain(both) {
+        let (Some(address), Some(index)) = (address, index.unsigned()) else { continue };
+        let is_local = match address {
+            IpAddr::V4(v4) => v4.is_link_local(),
+            IpAddr::V6(v6) => v6.is_unicast_link_local(),
+        };
+        if !is_local {
+            found.entry(index).or_default().insert(address);
+        }
+    }
+    found
+}
+
 /// An address as index components.
 fn plain(components: &[u32]) -> Option<IpAddr> {
     address(&octets(components)?)
@@ -165,6 +183,19 @@ mod tests {
         walk.push(Column::ArpPhysAddress, vec![3, 192, 0, 2, 2], Value::Bytes(MAC.to_vec()));
         walk.push(Column::ArpType, vec![3, 192, 0, 2, 2], Value::Number(TYPE_INVALID));
         assert_eq!(neighbors(&walk, &Interfaces::default()).len(), 1);
+    }
+
+    #[test]
+    fn own_addresses_of_both_tables() {
+        let mut walk = Walk::default();
+        walk.push(Column::AddrIfIndex, vec![192, 0, 2, 1], Value::Number(3));
+        walk.push(Column::AddrIfIndex, vec![127, 0, 0, 1], Value::Number(1));
+        walk.push(Column::AddressIfIndex, vec![1, 4, 192, 0, 2, 1], Value::Number(3));
+        walk.push(Column::AddressIfIndex, vec![1, 4, 198, 51, 100, 7], Value::Number(4));
+        walk.push(Column::AddressIfIndex, vec![1, 4, 169, 254, 0, 1], Value::Number(4));
+        let shown: Vec<String> =
+            own(&walk).iter().map(|(index, found)| format!("{index} {found:?}")).collect();
+        assert_eq!(shown, ["3 {192.0.2.1}", "4 {198.51.100.7}"]);
     }
 
     #[test]

@@ -291,12 +291,15 @@ impl Interfaces {
                 mac: interface.mac,
                 // Agents that repeat the name as the alias say nothing by it.
                 alias: interface.alias.clone().filter(|alias| *alias != interface.name),
+                description: interface.descr.clone().filter(|descr| *descr != interface.name),
                 speed_mbps: interface.speed_mbps,
                 enabled: interface.enabled,
                 up: interface.up,
                 lag: interface.lag.and_then(|lag| self.name(lag)),
                 bridge: None,
                 pvid: pvids.get(index).copied(),
+                voice_vlan: None,
+                addresses: Vec::new(),
             })
             .collect()
     }

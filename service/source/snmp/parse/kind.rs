@@ -11,7 +11,18 @@ pub(crate) fn kind(if_type: Option<u32>, names: [&str; 2], trust_type: bool) -> 
         let by_name = || names.into_iter().find_map(kind_of_name);
         if trust_type { None } else { by_name() }
     };
+    let is_serial = || {
+        names.iter().any(|name| {
+            let rest = name.trim().to_ascii_lowercase();
+            rest.strip_prefix("serial")
+                .is_some_and(|rest| rest.trim().starts_with(|c: char| c.is_ascii_digit()))
+        })
+    };
     match if_type {
+        // Serial lines have a cable as well, whatever protocol is spoken over it: basicISDN, primaryISDN,
+        // propPointToPointSerial, frameRelay, rs232, v35, hdlc; ppp if the name says so.
+        Some(20..=22 | 32 | 33 | 45 | 118) => named().unwrap_or(PortKind::Physical),
+        Some(23) if is_serial() => PortKind::Physical,
         // ieee8023adLag, propMultiplexor (trunks of ProCurve, FortiSwitch and others).
         Some(161 | 54) => PortKind::Lag,
         // l2vlan, l3ipvlan, l3ipxvlan.
@@ -130,6 +141,10 @@ mod tests {
             (6, "veth1a2b", Virtual),
             (53, "ge-0/0/46.0", Virtual),
             (1, "irb", Virtual),
+            (22, "Serial0/0/0", Physical),
+            (118, "Se0/1/0:0", Physical),
+            (23, "Serial0/0/1", Physical),
+            (23, "ppp0", Tunnel),
         ] {
             assert_eq!(kind(Some(if_type), [name, name], false), expected, "{if_type} {name}");
         }

@@ -21,6 +21,9 @@ pub(crate) const CHASSIS_NETWORK: i64 = 5;
 const PORT_MAC: i64 = 3;
 const PORT_NETWORK: i64 = 4;
 
+/// `lldpXMedRemDeviceClass`: endpointClass3.
+const MED_COMMUNICATION_DEVICE: i64 = 3;
+
 /// `AddressFamilyNumbers` (IANA): IPv4 and IPv6.
 const FAMILY_IPV4: u32 = 1;
 const FAMILY_IPV6: u32 = 2;
@@ -116,6 +119,7 @@ fn edition(
     let descriptions = walk.by_index(edition.sys_desc);
     let supported = walk.by_index(edition.cap_supported);
     let enabled = walk.by_index(edition.cap_enabled);
+    let classes = walk.by_index(Column::MedDeviceClass);
     let mut managed = management(walk, edition);
 
     walk.rows(edition.chassis_id)
@@ -169,7 +173,7 @@ fn edition(
                 system_name: text(names.get(index).copied()),
                 system_description: text(descriptions.get(index).copied()),
                 addresses,
-                capabilities: flags.unwrap_or_default(),
+                capabilities: with_class(flags.unwrap_or_default(), classes.get(index).copied()),
             }
         })
         .filter(|fact| fact.chassis_mac.is_some() || fact.chassis_id.is_some() || fact.system_name.is_some())
@@ -249,6 +253,17 @@ fn capabilities(bits: &[u8]) -> Vec<Capability> {
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// LLDP-MED names telephones that set no capability: class III is a communication device (ANSI/TIA-1057 10.2.2).
+fn with_class(mut capabilities: Vec<Capability>, class: Option<&Value>) -> Vec<Capability> {
+    if class.and_then(Value::number) == Some(MED_COMMUNICATION_DEVICE)
+        && !capabilities.contains(&Capability::Telephone)
+    {
+        capabilities.push(Capability::Telephone);
+        capabilities.sort_unstable();
+    }
+    capabilities
 }
 
 /// TPLINK-LLDPINFO-MIB, indexed by `ifIndex.row`; everything is text.

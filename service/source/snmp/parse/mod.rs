@@ -2,6 +2,7 @@
 //! what was read is reported before the next, longer part is read.
 
 mod addresses;
+pub(crate) mod bridges;
 mod cdp;
 pub(crate) mod forwarding;
 mod interfaces;
@@ -14,10 +15,10 @@ mod text;
 pub(crate) mod vendor;
 mod vlans;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::model::{Collection, Fact, FactKind};
+use crate::model::{Collection, Fact, FactKind, MacAddr};
 
 use super::column::Column;
 use super::walk::Walk;
@@ -46,7 +47,14 @@ impl Device {
         let base_ports = forwarding::base_ports(walk);
         sink.facts.push(Fact::Device(system::device(walk, name, address, vendor, &interfaces)));
         let pvids = forwarding::pvids(walk, &base_ports);
-        sink.facts.extend(interfaces.facts(name, &pvids).into_iter().map(Fact::Interface));
+        let voice = vlans::voice(walk);
+        let mut own = addresses::own(walk);
+        sink.facts.extend(interfaces.facts(name, &pvids).into_iter().map(|mut fact| {
+            let index = fact.if_index.unwrap_or_default();
+            fact.voice_vlan = voice.get(&index).copied();
+            fact.addresses = own.remove(&index).unwrap_or_default().into_iter().collect();
+            Fact::Interface(fact)
+        }));
         sink.facts.extend(addresses::networks(walk, &interfaces));
         Self { name: name.to_owned(), vendor, interfaces, base_ports }
     }
@@ -56,8 +64,20 @@ impl Device {
         let local_ports = LocalPorts::read(walk, &self.interfaces, &self.base_ports, self.vendor);
         let lldp = lldp::neighbors(walk, &self.name, &self.interfaces, &local_ports);
         let cdp = cdp::neighbors(walk, &self.name, &self.interfaces);
-        sink.facts.extend(lldp.into_iter().chain(cdp).map(Fact::LldpNeighbor));
+        let own: BTreeSet<MacAddr> = self.own(sink);
+        let stp = bridges::designated(walk, &self.name, &self.interfaces, &self.base_ports, &own);
+        let lacp = bridges::partners(walk, &self.name, &self.interfaces, &own);
+        sink.facts.extend(lldp.into_iter().chain(cdp).chain(stp).chain(lacp).map(Fact::LldpNeighbor));
         sink.facts.extend(addresses::neighbors(walk, &self.interfaces));
+    }
+
+    /// The device's own addresses.
+    fn own(&self, sink: &Collection) -> BTreeSet<MacAddr> {
+        let own = sink.facts.iter().filter_map(|fact| match fact {
+            Fact::Device(fact) if fact.device == self.name => Some(fact.macs.iter().copied()),
+            _ => None,
+        });
+        own.flatten().collect()
     }
 
     /// Third part: forwarding tables. With half of a table that ports are resolved by, rows would land on plausible wrong

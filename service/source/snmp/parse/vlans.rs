@@ -9,6 +9,12 @@ use crate::source::snmp::walk::Walk;
 /// The highest VLAN id (IEEE 802.1Q 9.6).
 const MAX_VLAN: u32 = 4094;
 
+/// The VLANs that telephones are told to use, by ifIndex (CISCO-VLAN-MEMBERSHIP-MIB). 4095 and 4096 mean none and untagged.
+pub(crate) fn voice(walk: &Walk) -> BTreeMap<u32, u16> {
+    let rows = walk.by_number(Column::VoiceVlan).into_iter();
+    rows.filter_map(|(index, number)| Some((index, vlan(number.unsigned()?)?))).collect()
+}
+
 /// Which VLAN a forwarding database id stands for.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Vlans {
