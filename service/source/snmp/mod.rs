@@ -202,6 +202,7 @@ impl Source for Snmp {
                 &[
                     Column::LldpChassisId,
                     Column::Lldp2ChassisId,
+                    Column::TimetraChassisId,
                     Column::TpLinkChassisId,
                     Column::CdpDeviceId,
                 ],
