@@ -121,7 +121,9 @@ fn resolve_interface<'d>(device: &'d Device<'_>, ids: &[&str], mac: Option<MacAd
         let described =
             [|fact: &InterfaceFact| fact.description.clone(), |fact: &InterfaceFact| fact.alias.clone()];
         for text in described {
-            let fits = device.interfaces.iter().filter(|(_, fact)| text(fact).as_deref() == Some(id));
+            // SR OS describes a port as `3/2/c5/1, 100-Gig Ethernet`.
+            let first = |text: &str| text.split(", ").next() == Some(id);
+            let fits = device.interfaces.iter().filter(|(_, fact)| text(fact).as_deref().is_some_and(first));
             if let Some(name) = only(fits.map(|(name, _)| *name)) {
                 return Some(name);
             }

@@ -286,6 +286,7 @@ struct Index {
     interface: HashMap<ObjectRef, usize>,
     by_mac: HashMap<MacAddr, Vec<usize>>,
     macs_of: HashMap<ObjectRef, Vec<MacAddr>>,
+    macs_on: HashMap<ObjectRef, Vec<usize>>,
     by_address: HashMap<IpAddr, Vec<usize>>,
     addresses_of: HashMap<ObjectRef, Vec<usize>>,
     cable: HashMap<i64, usize>,
@@ -316,6 +317,9 @@ impl View {
             index.by_mac.entry(mac.mac).or_default().push(position);
             if let Some(machine) = mac.machine {
                 index.macs_of.entry(machine).or_default().push(mac.mac);
+            }
+            if let Some(interface) = mac.interface {
+                index.macs_on.entry(interface).or_default().push(position);
             }
         }
         for (position, address) in self.addresses.iter().enumerate() {
@@ -369,6 +373,16 @@ impl View {
     /// MAC addresses documented on a machine.
     pub fn macs_of(&self, machine: ObjectRef) -> &[MacAddr] {
         self.index.macs_of.get(&machine).map_or(&[], Vec::as_slice)
+    }
+
+    /// MAC address objects on an interface.
+    pub fn macs_on(&self, interface: ObjectRef) -> impl Iterator<Item = &Mac> {
+        self.index
+            .macs_on
+            .get(&interface)
+            .into_iter()
+            .flatten()
+            .filter_map(|position| self.macs.get(*position))
     }
 
     /// Interfaces of a machine, as far as they were read.

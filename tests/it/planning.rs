@@ -363,3 +363,44 @@ fn a_planned_cable_goes_when_nothing_shows_it_any_more() {
     assert_eq!(run(&mut world, &seen(Vec::new())), 1);
     assert!(!text(&world).contains("dcim.cable"), "{}", text(&world));
 }
+
+#[test]
+fn below_the_threshold_a_host_is_proposed_without_a_cable() {
+    for (confidence, port) in [(49, None), (50, Some("ether1"))] {
+        let mut world = documented();
+        let unsure = Candidate { confidence, ..host("desk", &[(A, "192.0.2.10", Some("ether1"))]) };
+        let plans = stage(&mut world, vec![unsure]);
+        assert!(plans.iter().any(|plan| plan.title == "desk"), "it is proposed: {plans:#?}");
+        let desk = world.view().machines.into_iter().find(|machine| machine.name.as_deref() == Some("desk"));
+        assert_eq!(
+            desk.and_then(|desk| desk.ours).and_then(|ours| ours.port).as_deref(),
+            port,
+            "{confidence}"
+        );
+    }
+}
+
+#[test]
+fn below_the_threshold_a_link_is_only_reported() {
+    for (confidence, staged) in [(45, 0), (50, 1)] {
+        let mut world = documented();
+        let mut other = switch(&["up"]);
+        other.identity = surveyor::model::Identity("mac:00:1b:21:00:00:e2".to_owned());
+        other.name = "sw2".parse().unwrap();
+        other.device = Some("sw2".to_owned());
+        stage(&mut world, vec![other.clone()]);
+        let end = |switch: &str, port: &str| json!({ "switch": switch, "port": port });
+        let link = json!({ "a": end("sw1", "ether1"), "b": end("sw2", "up"), "evidence": ["fdb"], "confidence": confidence });
+        let discovery = Discovery {
+            candidates: vec![switch(&PORTS), other],
+            links: vec![serde_json::from_value(link).unwrap()],
+            ..Discovery::default()
+        };
+        let staging = acts::staging(&world, &discovery);
+        let cables = staging.plans.iter().filter(|plan| plan.object.starts_with("link:")).count();
+        assert_eq!(cables, staged, "{:?}", staging.held_back);
+        let is_told =
+            staging.held_back.iter().any(|(_, _, why)| why.contains("below `stage.cable_threshold`"));
+        assert_eq!(is_told, staged == 0);
+    }
+}

@@ -252,7 +252,13 @@ fn disputes(inventory: &Inventory<'_>, found: &mut BTreeMap<(End, End), Found>) 
             continue;
         }
         // One port that hears several at once: something in between hands announcements on.
-        if confirmed.is_empty() && several.iter().all(|cable| is_heard_at(end, cable, &found[*cable])) {
+        let others: BTreeSet<DeviceId> =
+            several.iter().map(|(a, b)| if a == end { b.0 } else { a.0 }).collect();
+        let is_heard = |cable: &&&(End, End)| is_heard_at(end, cable, &found[**cable]);
+        if confirmed.is_empty()
+            && others.len() == several.len()
+            && several.iter().all(|cable| is_heard(&cable))
+        {
             segment.extend(several.into_iter().cloned());
             continue;
         }

@@ -180,6 +180,18 @@ fn a_port_that_hears_several_shares_a_segment() {
     assert!(found.conflicts.is_empty(), "{:?}", found.conflicts);
 }
 
+/// An old row that the agent has not forgotten: one device cannot be at two ports of itself.
+#[test]
+fn one_neighbour_with_two_ports_on_one_port_is_a_contradiction() {
+    let text = "switch sw1 s1\n switch sw2 s2\n lldp sw1 a sw2 mac=s2 port=b\n lldp sw1 a sw2 mac=s2 port=c";
+    let found = discover(text);
+    assert_eq!((found.conflicts.len(), found.links.len()), (1, 2));
+    assert!(found.links.iter().all(|link| link.confidence <= 30));
+    // The far side knows which of the two it is.
+    let found = discover(&format!("{text}\n lldp sw2 c sw1 mac=s1 port=a"));
+    assert_eq!(links(&found), ["sw1:a - sw2:c [lldp lldp-reverse]"]);
+}
+
 /// Two switches of D-Link with a cloud of unread ones in between and VLANs that only one of them has: neither announces itself.
 #[test]
 fn hosts_alone_show_two_ports_that_face_each_other() {

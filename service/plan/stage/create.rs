@@ -384,7 +384,7 @@ fn known<'a>(
     view: &'a View,
 ) -> Option<&'a Interface> {
     let macs_on = |known: &Interface| {
-        let on = view.macs.iter().filter(|mac| mac.interface == Some(known.object)).map(|mac| mac.mac);
+        let on = view.macs_on(known.object).map(|mac| mac.mac);
         on.chain(known.mac).collect::<BTreeSet<MacAddr>>()
     };
     let by_mac =

@@ -209,7 +209,7 @@ fn push_missing_interfaces(
         let [_, first] = create::mac_steps(known.kind, &key, &Target::New(key.clone()), mac);
         let [made, primary] = create::mac_steps(known.kind, &key, &Target::Id(known.id), mac);
         let has_primary = view.interface(known).is_some_and(|interface| interface.mac.is_some());
-        let there = view.macs.iter().find(|there| there.interface == Some(known) && there.mac == mac);
+        let there = view.macs_on(known).find(|there| there.mac == mac);
         match there {
             None if changed || is_open(&made) => {
                 create::push_mac(plan, made, mac);

@@ -131,6 +131,18 @@ columns! {
     Lldp2CapEnabled, "lldpV2RemSysCapEnabled", Lldp, [1, 3, 111, 2, 802, 1, 1, 13, 1, 4, 1, 1, 13];
     Lldp2ManAddr, "lldpV2RemManAddrIfSubtype", Lldp, [1, 3, 111, 2, 802, 1, 1, 13, 1, 4, 2, 1, 3];
 
+    // TIMETRA-LLDP-MIB: SR OS keeps what it hears there, and only what it is in LLDP-MIB.
+    TimetraChassisSubtype, "tmnxLldpRemChassisIdSubtype", Lldp, [1, 3, 6, 1, 4, 1, 6527, 3, 1, 2, 59, 4, 1, 1, 4];
+    TimetraChassisId, "tmnxLldpRemChassisId", Lldp, [1, 3, 6, 1, 4, 1, 6527, 3, 1, 2, 59, 4, 1, 1, 5];
+    TimetraPortSubtype, "tmnxLldpRemPortIdSubtype", Lldp, [1, 3, 6, 1, 4, 1, 6527, 3, 1, 2, 59, 4, 1, 1, 6];
+    TimetraPortId, "tmnxLldpRemPortId", Lldp, [1, 3, 6, 1, 4, 1, 6527, 3, 1, 2, 59, 4, 1, 1, 7];
+    TimetraPortDesc, "tmnxLldpRemPortDesc", Lldp, [1, 3, 6, 1, 4, 1, 6527, 3, 1, 2, 59, 4, 1, 1, 8];
+    TimetraSysName, "tmnxLldpRemSysName", Lldp, [1, 3, 6, 1, 4, 1, 6527, 3, 1, 2, 59, 4, 1, 1, 9];
+    TimetraSysDesc, "tmnxLldpRemSysDesc", Lldp, [1, 3, 6, 1, 4, 1, 6527, 3, 1, 2, 59, 4, 1, 1, 10];
+    TimetraCapSupported, "tmnxLldpRemSysCapSupported", Lldp, [1, 3, 6, 1, 4, 1, 6527, 3, 1, 2, 59, 4, 1, 1, 11];
+    TimetraCapEnabled, "tmnxLldpRemSysCapEnabled", Lldp, [1, 3, 6, 1, 4, 1, 6527, 3, 1, 2, 59, 4, 1, 1, 12];
+    TimetraManAddr, "tmnxLldpRemManAddrIfSubtype", Lldp, [1, 3, 6, 1, 4, 1, 6527, 3, 1, 2, 59, 4, 2, 1, 3];
+
     // TPLINK-LLDPINFO-MIB: JetStream switches have no LLDP-MIB.
     TpLinkChassisId, "lldpNeighborChassisId", Lldp, [1, 3, 6, 1, 4, 1, 11863, 6, 35, 1, 2, 2, 1, 4];
     TpLinkPortId, "lldpNeighborPortId", Lldp, [1, 3, 6, 1, 4, 1, 11863, 6, 35, 1, 2, 2, 1, 6];

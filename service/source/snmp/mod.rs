@@ -212,6 +212,7 @@ impl Source for Snmp {
                 &[
                     Column::LldpChassisId,
                     Column::Lldp2ChassisId,
+                    Column::TimetraChassisId,
                     Column::TpLinkChassisId,
                     Column::CdpDeviceId,
                 ],

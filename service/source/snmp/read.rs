@@ -236,11 +236,26 @@ impl Conversation<'_> {
             Column::TpLinkCapEnabled,
             Column::TpLinkManAddr,
         ];
+        let timetra = [
+            Column::TimetraChassisId,
+            Column::TimetraChassisSubtype,
+            Column::TimetraPortId,
+            Column::TimetraPortSubtype,
+            Column::TimetraPortDesc,
+            Column::TimetraSysName,
+            Column::TimetraSysDesc,
+            Column::TimetraCapSupported,
+            Column::TimetraCapEnabled,
+            Column::TimetraManAddr,
+        ];
         self.led_by(walk, &lldp).await?;
         if walk.rows(Column::LldpChassisId).is_empty() {
             self.led_by(walk, &lldp_2009).await?;
             if device.vendor.is_tp_link() {
                 self.led_by(walk, &tp_link).await?;
+            }
+            if device.vendor.is_timetra() {
+                self.led_by(walk, &timetra).await?;
             }
         }
         self.led_by(

@@ -19,9 +19,7 @@ pub(crate) fn kind(if_type: Option<u32>, names: [&str; 2], trust_type: bool) -> 
         })
     };
     match if_type {
-        // Serial lines have a cable as well, whatever protocol is spoken over it: basicISDN, primaryISDN,
-        // propPointToPointSerial, frameRelay, rs232, v35, hdlc; ppp if the name says so.
-        Some(20..=22 | 32 | 33 | 45 | 118) => named().unwrap_or(PortKind::Physical),
+        // ppp over a serial line that the name gives away.
         Some(23) if is_serial() => PortKind::Physical,
         // ieee8023adLag, propMultiplexor (trunks of ProCurve, FortiSwitch and others).
         Some(161 | 54) => PortKind::Lag,
@@ -38,9 +36,11 @@ pub(crate) fn kind(if_type: Option<u32>, names: [&str; 2], trust_type: bool) -> 
         Some(6 | 7 | 26 | 62 | 69 | 117 | 18 | 19 | 30 | 39 | 56 | 94..=97 | 127..=129 | 169 | 194 | 250) => {
             named().unwrap_or(PortKind::Physical)
         }
+        // Serial lines have a cable as well, whatever protocol is spoken over it: basicISDN, primaryISDN,
+        // propPointToPointSerial, frameRelay, rs232, v35, hdlc. And where nothing says, a port is a port.
+        Some(20..=22 | 32 | 33 | 45 | 118) | None => named().unwrap_or(PortKind::Physical),
         // other, propVirtual, softwareLoopback, and everything rarer.
         Some(_) => named().unwrap_or(PortKind::Virtual),
-        None => named().unwrap_or(PortKind::Physical),
     }
 }
 

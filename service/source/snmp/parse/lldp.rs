@@ -1,4 +1,4 @@
-//! LLDP neighbours: LLDP-MIB, its 2009 successor, and TP-Link's own table. A third of real rows have no system name, many
+//! LLDP neighbours: LLDP-MIB, its 2009 successor, and the tables of SR OS and TP-Link. A third of real rows have no system name, many
 //! declare one kind of id and send another, and some name no local port.
 
 use std::collections::BTreeMap;
@@ -76,6 +76,21 @@ const LLDP_2009: Edition = Edition {
     by_if_index: true,
 };
 
+const TIMETRA: Edition = Edition {
+    chassis_subtype: Column::TimetraChassisSubtype,
+    chassis_id: Column::TimetraChassisId,
+    port_subtype: Column::TimetraPortSubtype,
+    port_id: Column::TimetraPortId,
+    port_desc: Column::TimetraPortDesc,
+    sys_name: Column::TimetraSysName,
+    sys_desc: Column::TimetraSysDesc,
+    cap_supported: Column::TimetraCapSupported,
+    cap_enabled: Column::TimetraCapEnabled,
+    man_addr: Column::TimetraManAddr,
+    index_len: 4,
+    by_if_index: true,
+};
+
 /// An id as its subtype says, or as it looks.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Id {
@@ -94,14 +109,9 @@ pub(crate) fn neighbors(
     interfaces: &Interfaces,
     local_ports: &LocalPorts,
 ) -> Vec<NeighborFact> {
-    let mut found = edition(walk, &LLDP_2005, device, interfaces, local_ports);
-    if found.is_empty() {
-        found = edition(walk, &LLDP_2009, device, interfaces, local_ports);
-    }
-    if found.is_empty() {
-        found = tp_link(walk, device, interfaces);
-    }
-    found
+    let editions = [LLDP_2005, LLDP_2009, TIMETRA];
+    let mut found = editions.iter().map(|one| edition(walk, one, device, interfaces, local_ports));
+    found.find(|found| !found.is_empty()).unwrap_or_else(|| tp_link(walk, device, interfaces))
 }
 
 fn edition(

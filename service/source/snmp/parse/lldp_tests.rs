@@ -116,3 +116,31 @@ proptest! {
         let _facts = read(&walk);
     }
 }
+
+/// SR OS: nothing in lldpRemTable, its own table by ifIndex and destination address.
+#[test]
+fn sr_os_keeps_its_neighbours_elsewhere() {
+    let mut walk = Walk::default();
+    bytes(&mut walk, Column::IfName, &[105_037_825], b"3/2/c5/1");
+    let index = [0, 105_037_825, 1, 2];
+    bytes(&mut walk, Column::TimetraChassisId, &index, &[0x24, 0x21, 0x24, 0xda, 0xf6, 0x3f]);
+    walk.push(Column::TimetraChassisSubtype, index.to_vec(), Value::Number(4));
+    bytes(&mut walk, Column::TimetraPortId, &index, b"3/2/c5/1");
+    walk.push(Column::TimetraPortSubtype, index.to_vec(), Value::Number(5));
+    bytes(&mut walk, Column::TimetraSysName, &index, b"sr2");
+    bytes(&mut walk, Column::TimetraCapEnabled, &index, &[0x28, 0]);
+    let found = read(&walk);
+    let [fact] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((fact.port.as_deref(), fact.port_id.as_deref()), (Some("3/2/c5/1"), Some("3/2/c5/1")));
+    assert_eq!(fact.chassis_mac.map(MacAddr::lower).as_deref(), Some("24:21:24:da:f6:3f"));
+    assert_eq!(fact.capabilities, [Capability::Bridge, Capability::Router]);
+}
+
+#[test]
+fn lldp_med_names_telephones() {
+    let mut walk = Walk::default();
+    bytes(&mut walk, Column::IfName, &[1], b"e1");
+    bytes(&mut walk, Column::LldpChassisId, &[0, 1, 1], &[0, 0x1b, 0x21, 0, 0, 1]);
+    walk.push(Column::MedDeviceClass, vec![0, 1, 1], Value::Number(3));
+    assert_eq!(read(&walk)[0].capabilities, [Capability::Telephone]);
+}

@@ -38,6 +38,7 @@ const ALCATEL_LUCENT_ENTERPRISE: u32 = 6486;
 const TP_LINK: u32 = 11863;
 const JUNIPER: u32 = 2636;
 const NET_SNMP: u32 = 8072;
+const TIMETRA: u32 = 6527;
 
 /// TP-Link JetStream: ifIndex = port + 49152; the base-port table is keyed by the ifIndex.
 const JETSTREAM_OFFSET: u32 = 49152;
@@ -98,6 +99,11 @@ impl Vendor {
         self.enterprise == TP_LINK
     }
 
+    /// Whether this is SR OS (Nokia, once `TiMetra`), for its LLDP table.
+    pub(crate) fn is_timetra(self) -> bool {
+        self.enterprise == TIMETRA
+    }
+
     /// The manufacturer behind the enterprise number, where boxes with that number are made by one (IANA enterprise
     /// numbers; net-snmp's and Broadcom's numbers are on anybody's boxes).
     pub(crate) fn manufacturer(self) -> Option<&'static str> {
@@ -118,6 +124,7 @@ impl Vendor {
             JUNIPER => "Juniper",
             4526 => "Netgear",
             ALCATEL_LUCENT_ENTERPRISE => "Alcatel-Lucent Enterprise",
+            TIMETRA => "Nokia",
             TP_LINK => "TP-Link",
             12356 => "Fortinet",
             MIKROTIK => "MikroTik",
