@@ -27,7 +27,7 @@ const HINT_LEASE_MS: i64 = 60_000;
 const HISTORY_MS: i64 = 90 * 24 * 3_600_000;
 
 /// An error that stays the same is logged again after this long.
-const REMIND: Duration = Duration::from_secs(600);
+const REMIND: Duration = Duration::from_mins(10);
 
 /// How often what happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
