@@ -57,7 +57,7 @@ def running(*argv, **keys):
     """A peer; the address that it says it is ready at."""
     process = subprocess.Popen([str(part) for part in argv], stdout=subprocess.PIPE, text=True, **keys)
     try:
-        yield process.stdout.readline().split()[-1]
+        yield process.stdout.readline().split()[-1].removeprefix("https://")
     finally:
         process.kill()
         process.wait()

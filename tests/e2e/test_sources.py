@@ -28,7 +28,7 @@ def api_peer(lab, folder):
     argv += ["--password-file", router["password_file"]]
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
     try:
-        yield process.stdout.readline().split()[1]
+        yield process.stdout.readline().split()[1].removeprefix("https://")
     finally:
         process.kill()
         process.wait()

@@ -202,7 +202,7 @@ def run(handler, options, **attributes):
     )
     for name, value in attributes.items():
         setattr(server, name, value)
-    print("ready {}:{}".format(*server.server_address[:2]), flush=True)
+    print("ready https://{}:{}".format(*server.server_address[:2]), flush=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
     thread.start()
     try:
