@@ -134,7 +134,7 @@ impl SourceConfig {
     pub fn listed(&self) -> Result<Option<Listed>, SetupError> {
         let invalid = |reason: String| SetupError::Invalid { name: self.name().clone(), reason };
         let (listed, is_given, key) = match self {
-            Self::RouterOs(_) | Self::Proxmox(_) => return Ok(None),
+            Self::RouterOs(_) | Self::Proxmox(_) | Self::Linux(_) => return Ok(None),
             Self::Snmp(config) => {
                 if config.port.is_some() && config.from_netbox.is_none() {
                     let hint = "`port` goes with `from_netbox`; hint: write `address = \"192.0.2.1:1161\"`";

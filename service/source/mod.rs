@@ -7,6 +7,7 @@
 //! A new source is one folder (`mod.rs` talks, `parse.rs` is pure) and three lines here.
 
 pub mod expand;
+pub mod linux;
 #[cfg(test)]
 mod peer;
 pub mod proxmox;
@@ -83,6 +84,8 @@ pub enum SourceConfig {
     Snmp(snmp::Config),
     /// Subnets whose addresses are asked for a sign of life.
     Scan(scan::Config),
+    /// A Linux box over SSH.
+    Linux(linux::Config),
 }
 
 impl SourceConfig {
@@ -93,6 +96,7 @@ impl SourceConfig {
             Self::Proxmox(config) => &config.name,
             Self::Snmp(config) => &config.name,
             Self::Scan(config) => &config.name,
+            Self::Linux(config) => &config.name,
         }
     }
 
@@ -102,6 +106,7 @@ impl SourceConfig {
             Self::RouterOs(config) => config.build(),
             Self::Proxmox(config) => config.build(),
             Self::Scan(config) => config.build(),
+            Self::Linux(config) => config.build(),
             Self::Snmp(config) => {
                 let found = credentials.iter().find(|known| known.name == config.credentials);
                 let named = found.ok_or_else(|| SetupError::Credentials {
