@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use super::{addresses, text};
+use crate::model::collection::FdbPort;
 use crate::model::observation::{DeviceFact, DeviceRole, InterfaceFact, LeaseFact, LeaseState, PortKind};
 use crate::model::{Collection, Fact, MacAddr};
 
@@ -107,7 +108,10 @@ impl<'a> Inventory<'a> {
                 }
             }
             for (port, used) in collection.fdb.ports().iter().zip(used) {
-                if used && let Some(device) = raw.get_mut(&key(source, &port.device)) {
+                if used
+                    && let Some(device) = raw.get_mut(&key(source, &port.device))
+                    && leads_out(device, port)
+                {
                     device.has_table = true;
                     device.table_sources.insert(source);
                 }
@@ -357,6 +361,16 @@ fn same_machine(devices: &[&Device<'_>]) -> Vec<usize> {
         }
     }
     (0..devices.len()).map(|index| root(&roots, index)).collect()
+}
+
+/// Whether frames of a port leave the device. A server with containers has a bridge too; but where there are sockets, virtual ports
+/// lead to what is inside, and such a table does not make it a switch: it hangs on a port itself.
+fn leads_out(device: &Device<'_>, port: &FdbPort) -> bool {
+    let is_virtual = |name: &String| {
+        device.interfaces.get(name.as_str()).is_some_and(|fact| fact.kind == PortKind::Virtual)
+    };
+    let has_sockets = || device.interfaces.values().any(|fact| fact.kind == PortKind::Physical);
+    !(port.port.as_ref().is_ok_and(is_virtual) && has_sockets())
 }
 
 fn root(roots: &[usize], mut index: usize) -> usize {

@@ -12,6 +12,7 @@ pub mod dnsmasq;
 pub mod expand;
 mod identifier;
 pub mod kea;
+pub mod linux;
 #[cfg(test)]
 mod peer;
 pub mod proxmox;
@@ -90,6 +91,8 @@ pub enum SourceConfig {
     Snmp(snmp::Config),
     /// Subnets whose addresses are asked for a sign of life.
     Scan(scan::Config),
+    /// A Linux box over SSH.
+    Linux(linux::Config),
     /// The DHCP servers of ISC Kea.
     Kea(kea::Config),
     /// The leases of dnsmasq.
@@ -106,6 +109,7 @@ macro_rules! each {
             Self::Proxmox($config) => $does,
             Self::Snmp($config) => $does,
             Self::Scan($config) => $does,
+            Self::Linux($config) => $does,
             Self::Kea($config) => $does,
             Self::Dnsmasq($config) => $does,
             Self::Dhcpd($config) => $does,

@@ -110,7 +110,7 @@ async fn check_one(source: &dyn Source, limit: Duration) -> Vec<Check> {
 }
 
 /// Names what is missing after an end that the source did not choose: what it had declared and not read, else everything.
-fn cut(sink: &mut Collection, reason: &str) {
+pub fn cut(sink: &mut Collection, reason: &str) {
     let mut named = false;
     for gap in sink.gaps.iter_mut().filter(|gap| gap.reason == NOT_READ) {
         reason.clone_into(&mut gap.reason);

@@ -1,4 +1,4 @@
-//! One command on a remote host over SSH, with the host key checked and every step bounded. Knows nothing of what runs.
+//! Commands on a remote host over SSH, with the host key checked and every step bounded. Knows nothing of what runs.
 //!
 //! The only file that talks to russh. Host keys: the pin of the configuration, or else `known_hosts`; a key is never
 //! trusted because it was seen first. RSA keys (of hosts and of users) do not work: the one pure Rust implementation
@@ -55,6 +55,23 @@ pub struct SshConfig {
     pub host_key: Option<String>,
     /// For each of: connecting, the handshake, logging in, starting the command.
     pub timeout: Duration,
+}
+
+impl SshConfig {
+    /// What is wrong with how the host key is to be checked, before anything is tried.
+    pub fn fault(&self) -> Option<String> {
+        match (&self.host_key, &self.known_hosts_file) {
+            (Some(pin), _)
+                if !pin.strip_prefix("SHA256:").is_some_and(|hash| (43..=44).contains(&hash.len())) =>
+            {
+                Some(format!("`{pin}` is no host key; hint: \"SHA256:..\" as `ssh-keygen -lf` prints it"))
+            }
+            (None, None) => {
+                Some("no host key can be checked; hint: set known_hosts_file or host_key".to_owned())
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Why a command did not run, or its result is not known.
@@ -188,14 +205,37 @@ pub async fn run(
     stdin: &[u8],
     limits: &Limits,
 ) -> Result<Output, SshError> {
-    let key = Arc::new(private_key(config).await?);
-    let mut connection = connect(config).await?;
-    log_in(&mut connection, config, key).await?;
-    let output = session::exec(&connection, config, command, stdin, limits).await;
-    // The answer is complete; a peer that does not take the goodbye changes nothing.
-    _ = timeout(Duration::from_secs(1), connection.disconnect(russh::Disconnect::ByApplication, "", "en"))
-        .await;
+    let session = Session::open(config).await?;
+    let output = session.run(command, stdin, limits).await;
+    session.close().await;
     output
+}
+
+/// An open connection, logged in, for several commands one after the other.
+pub struct Session {
+    connection: Handle<Peer>,
+    config: SshConfig,
+}
+
+impl Session {
+    /// Connects, checks the host key, logs in.
+    pub async fn open(config: &SshConfig) -> Result<Self, SshError> {
+        let key = Arc::new(private_key(config).await?);
+        let mut connection = connect(config).await?;
+        log_in(&mut connection, config, key).await?;
+        Ok(Self { connection, config: config.clone() })
+    }
+
+    /// As [`run`], on this connection. After an error that [`SshError::is_transient`] calls so the connection is of no use.
+    pub async fn run(&self, command: &str, stdin: &[u8], limits: &Limits) -> Result<Output, SshError> {
+        session::exec(&self.connection, &self.config, command, stdin, limits).await
+    }
+
+    /// Says goodbye. The answers are complete; a peer that does not take it changes nothing.
+    pub async fn close(self) {
+        let goodbye = self.connection.disconnect(russh::Disconnect::ByApplication, "", "en");
+        _ = timeout(Duration::from_secs(1), goodbye).await;
+    }
 }
 
 async fn private_key(config: &SshConfig) -> Result<PrivateKey, SshError> {

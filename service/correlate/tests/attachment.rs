@@ -204,6 +204,26 @@ fn a_router_with_a_bridge_is_a_switch_too() {
 }
 
 #[test]
+fn a_server_with_containers_hangs_on_a_port_like_any_other() {
+    let network = "switch sw1 s1
+        port sw1 ether1
+        port sw1 ether2
+        fdb sw1 ether1 d1
+        fdb sw1 ether2 h1
+        other docker d1 d2
+        port docker eth0 mac=d1
+        port docker docker0 bridge mac=d2
+        port docker veth7 virtual
+        fdb docker veth7 c1
+        net docker 10.0.0.0/8
+        arp docker c1 10.0.0.7";
+    let found = discover(network);
+    assert_eq!(hangs(&found, "d1"), "sw1:ether1*");
+    assert_eq!(hangs(&found, "c1"), "docker:veth7", "what is inside is behind a port without a socket");
+    assert_eq!(links(&found), ["docker:eth0 - sw1:ether1 [fdb]"]);
+}
+
+#[test]
 fn a_silent_switch_is_found_by_the_hosts_behind_it() {
     // No announcements, no switch's own address in any table: four hosts that sw2 has on two ports are behind sw1's ether1.
     let found = discover(

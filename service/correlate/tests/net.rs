@@ -86,6 +86,7 @@ pub(super) fn collections(text: &str) -> Vec<Collection> {
                     Some(&"bridge") => PortKind::Bridge,
                     Some(&"wireless") => PortKind::Wireless,
                     Some(&"tunnel") => PortKind::Tunnel,
+                    Some(&"virtual") => PortKind::Virtual,
                     Some(other) => panic!("no such kind: {other}"),
                 },
                 mac: option("mac").map(|word| mac(&word)),

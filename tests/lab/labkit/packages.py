@@ -20,7 +20,13 @@ NEEDS = {
         "sshd": "openssh-server",
         "ssh-keygen": "openssh-client",
     },
-    "peers": {"openssl": "openssl", "/usr/lib/python3*/*/_gdbm*.so": "python3-gdbm"},
+    "peers": {
+        "openssl": "openssl",
+        "/usr/lib/python3*/*/_gdbm*.so": "python3-gdbm",
+        # For tests of Linux boxes in network namespaces.
+        "lldpd": "lldpd",
+        "busybox": "busybox",
+    },
     "common": {
         "setpriv": "util-linux",
         "ip": "iproute2",
