@@ -70,6 +70,20 @@ impl MacAddr {
         [self.0[0], self.0[1], self.0[2]]
     }
 
+    /// The lower half of the IPv6 addresses that a machine makes from its address (RFC 4291, appendix A).
+    pub const fn interface_identifier(self) -> u64 {
+        let [o0, o1, o2, o3, o4, o5] = self.0;
+        u64::from_be_bytes([o0 ^ 2, o1, o2, 0xff, 0xfe, o3, o4, o5])
+    }
+
+    /// The address from which such a lower half was made, if it was.
+    pub const fn from_interface_identifier(identifier: u64) -> Option<Self> {
+        match identifier.to_be_bytes() {
+            [o0, o1, o2, 0xff, 0xfe, o3, o4, o5] => Some(Self([o0 ^ 2, o1, o2, o3, o4, o5])),
+            _ => None,
+        }
+    }
+
     /// Twelve lower-case hexadecimal digits, for host names: `525400123456`.
     pub fn compact(self) -> String {
         hex::encode(self.0)
@@ -199,10 +213,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn interface_identifiers_are_those_of_rfc_4291() {
+        let mac = MacAddr::new([0x52, 0x54, 0, 1, 2, 3]);
+        assert_eq!(mac.interface_identifier(), 0x5054_00ff_fe01_0203);
+        assert_eq!(MacAddr::from_interface_identifier(1), None);
+    }
+
     proptest! {
         #[test]
         fn text_round_trips(octets: [u8; 6]) {
             let mac = MacAddr::new(octets);
+            prop_assert_eq!(MacAddr::from_interface_identifier(mac.interface_identifier()), Some(mac));
             prop_assert_eq!(mac.to_string().parse(), Ok(mac));
             prop_assert_eq!(mac.compact().parse(), Ok(mac));
         }

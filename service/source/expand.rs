@@ -303,7 +303,7 @@ fn subnets(config: &scan::Config, inventory: &Inventory) -> Vec<Outcome> {
     match look_up(&inventory.prefixes, filter) {
         Err(reason) => vec![Outcome::Unread(Unread { name: config.name.clone(), reason })],
         Ok(found) => {
-            // An IPv6 prefix cannot be swept; that NetBox has it too must not be a gap of every run.
+            // An IPv6 prefix elsewhere cannot be swept; that NetBox has it too must not be a gap of every run.
             let subnets: BTreeSet<IpNet> =
                 found.iter().filter(|prefix| matches!(prefix, IpNet::V4(_))).map(IpNet::trunc).collect();
             if subnets.is_empty() {

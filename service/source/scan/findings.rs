@@ -1,36 +1,36 @@
 //! What came back, and what of it is believed. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 
 use super::kernel::Neighbor;
 use crate::model::{Fact, MacAddr};
 
-/// Below this a machine with several addresses is more likely than a router that answers for others (RFC 1027).
+/// Below this a machine with several addresses is more likely than a router that answers for others (RFC 1027, RFC 4389).
 const FEW: usize = 16;
 
 /// Addresses of a suspect that are pinged to see whether somebody is there.
 const SAMPLE: usize = 32;
 
 /// Who answered for which address.
-pub(super) type Answers = BTreeMap<Ipv4Addr, BTreeSet<MacAddr>>;
+pub(super) type Answers = BTreeMap<IpAddr, BTreeSet<MacAddr>>;
 
 /// One link-layer address that answers for most of a subnet: a router with proxy ARP, or a machine with very many addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Suspect {
-    pub(super) subnet: Ipv4Net,
+    pub(super) subnet: IpNet,
     pub(super) mac: MacAddr,
     /// How many addresses it answers for.
     pub(super) claims: usize,
     /// Some of the addresses that only it answers for.
-    pub(super) sample: Vec<Ipv4Addr>,
+    pub(super) sample: Vec<IpAddr>,
 }
 
 /// Who answers for more than half of the addresses that nobody else answers for, and for more than a few.
-pub(super) fn suspects(subnet: Ipv4Net, asked: &BTreeSet<Ipv4Addr>, answers: &Answers) -> Vec<Suspect> {
-    let mut claims: BTreeMap<MacAddr, (usize, Vec<Ipv4Addr>)> = BTreeMap::new();
+pub(super) fn suspects(subnet: IpNet, asked: &BTreeSet<IpAddr>, answers: &Answers) -> Vec<Suspect> {
+    let mut claims: BTreeMap<MacAddr, (usize, Vec<IpAddr>)> = BTreeMap::new();
     for (address, macs) in answers.iter().filter(|(address, _)| asked.contains(address)) {
         for mac in macs {
             let (all, alone) = claims.entry(*mac).or_default();
@@ -62,28 +62,28 @@ pub(super) fn suspects(subnet: Ipv4Net, asked: &BTreeSet<Ipv4Addr>, answers: &An
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     /// Networks we are attached to.
-    pub(super) networks: BTreeSet<(Ipv4Net, String)>,
+    pub(super) networks: BTreeSet<(IpNet, String)>,
     /// Our own addresses.
-    pub(super) own: BTreeMap<Ipv4Addr, MacAddr>,
+    pub(super) own: BTreeMap<IpAddr, MacAddr>,
     /// What the kernel knew before.
     pub(super) neighbors: Vec<Neighbor>,
-    /// Answers to ARP.
+    /// Answers to ARP and to neighbour solicitations.
     pub(super) answers: Answers,
-    /// Answers to ICMP.
-    pub(super) echoes: BTreeSet<Ipv4Addr>,
+    /// Answers to ICMP echo.
+    pub(super) echoes: BTreeSet<IpAddr>,
     /// Names by reverse DNS.
-    pub(super) names: BTreeMap<Ipv4Addr, String>,
+    pub(super) names: BTreeMap<IpAddr, String>,
     /// Who is not believed.
     pub(super) disbelieved: Vec<Suspect>,
 }
 
 impl Findings {
-    fn believes(&self, address: Ipv4Addr, mac: MacAddr) -> bool {
+    fn believes(&self, address: IpAddr, mac: MacAddr) -> bool {
         !self.disbelieved.iter().any(|suspect| suspect.mac == mac && suspect.subnet.contains(&address))
     }
 
     /// Addresses that somebody has.
-    pub(super) fn live(&self) -> BTreeSet<Ipv4Addr> {
+    pub(super) fn live(&self) -> BTreeSet<IpAddr> {
         let answered = self
             .answers
             .iter()
@@ -94,18 +94,18 @@ impl Findings {
 
     /// All of it as facts.
     pub(super) fn facts(&self) -> Vec<Fact> {
-        let networks = self.networks.iter().map(|(prefix, interface)| Fact::Network {
-            prefix: IpNet::V4(*prefix),
-            interface: Some(interface.clone()),
-        });
+        let networks = self
+            .networks
+            .iter()
+            .map(|(prefix, interface)| Fact::Network { prefix: *prefix, interface: Some(interface.clone()) });
         let believed = self.neighbors.iter().filter(|known| self.believes(known.address, known.mac));
         let neighbors = believed.map(|known| Fact::Neighbor {
             mac: known.mac,
-            address: IpAddr::V4(known.address),
+            address: known.address,
             interface: Some(known.interface.clone()),
         });
-        let reply = |address: Ipv4Addr, mac: Option<MacAddr>| Fact::ScanReply {
-            address: IpAddr::V4(address),
+        let reply = |address: IpAddr, mac: Option<MacAddr>| Fact::ScanReply {
+            address,
             mac,
             name: self.names.get(&address).cloned(),
         };
@@ -114,7 +114,9 @@ impl Findings {
             let believed = macs.iter().filter(|mac| self.believes(*address, **mac));
             believed.map(|mac| reply(*address, Some(*mac)))
         });
-        let echoes = self.echoes.iter().map(|address| reply(*address, None));
+        // Who answered by name too has said more.
+        let echoes = self.echoes.iter().filter(|address| !self.answers.contains_key(address));
+        let echoes = echoes.map(|address| reply(*address, None));
         networks.chain(neighbors).chain(own).chain(answers).chain(echoes).collect()
     }
 }
@@ -127,15 +129,15 @@ mod tests {
         MacAddr::new([0x52, 0x54, 0, 0, 0, last])
     }
 
-    fn ip(last: u8) -> Ipv4Addr {
-        Ipv4Addr::new(192, 0, 2, last)
+    fn ip(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
     }
 
-    fn subnet() -> Ipv4Net {
+    fn subnet() -> IpNet {
         "192.0.2.0/24".parse().unwrap()
     }
 
-    fn asked() -> BTreeSet<Ipv4Addr> {
+    fn asked() -> BTreeSet<IpAddr> {
         (1..=254).map(ip).collect()
     }
 
@@ -162,11 +164,7 @@ mod tests {
         assert_eq!(findings.live(), (10..=40).map(ip).collect());
         let replies: Vec<Fact> = findings.facts();
         assert_eq!(replies.len(), 31);
-        assert!(replies.contains(&Fact::ScanReply {
-            address: ip(10).into(),
-            mac: Some(mac(10)),
-            name: None
-        }));
+        assert!(replies.contains(&Fact::ScanReply { address: ip(10), mac: Some(mac(10)), name: None }));
     }
 
     #[test]
@@ -199,7 +197,7 @@ mod tests {
         let findings = Findings {
             answers,
             names: BTreeMap::from([(ip(7), "printer.example.org".to_owned())]),
-            echoes: BTreeSet::from([Ipv4Addr::new(198, 51, 100, 1)]),
+            echoes: BTreeSet::from([IpAddr::from([198, 51, 100, 1])]),
             own: BTreeMap::from([(ip(1), mac(9))]),
             networks: BTreeSet::from([(subnet(), "eth0".to_owned())]),
             ..Findings::default()
@@ -209,9 +207,9 @@ mod tests {
             findings.facts(),
             [
                 Fact::Network { prefix: "192.0.2.0/24".parse().unwrap(), interface: Some("eth0".to_owned()) },
-                Fact::ScanReply { address: ip(1).into(), mac: Some(mac(9)), name: None },
-                Fact::ScanReply { address: ip(7).into(), mac: Some(mac(1)), name: name.clone() },
-                Fact::ScanReply { address: ip(7).into(), mac: Some(mac(2)), name },
+                Fact::ScanReply { address: ip(1), mac: Some(mac(9)), name: None },
+                Fact::ScanReply { address: ip(7), mac: Some(mac(1)), name: name.clone() },
+                Fact::ScanReply { address: ip(7), mac: Some(mac(2)), name },
                 Fact::ScanReply { address: "198.51.100.1".parse().unwrap(), mac: None, name: None },
             ]
         );

@@ -1,7 +1,7 @@
 //! What the kernel of this machine knows: its ARP table, and what this process may do. The parsers are pure.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use crate::model::MacAddr;
@@ -24,7 +24,7 @@ pub(super) const HOW_TO_GRANT: &str = "hint: `setcap cap_net_raw+ep` on the prog
 /// A neighbour that the kernel knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Neighbor {
-    pub(super) address: Ipv4Addr,
+    pub(super) address: IpAddr,
     pub(super) mac: MacAddr,
     pub(super) interface: String,
 }
@@ -39,7 +39,7 @@ fn parse_neighbors(table: &str) -> Vec<Neighbor> {
     let hex = |text: &str| u32::from_str_radix(text.strip_prefix("0x")?, 16).ok();
     let row = |line: &str| {
         let mut words = line.split_ascii_whitespace();
-        let address = words.next()?.parse().ok()?;
+        let address = IpAddr::V4(words.next()?.parse::<Ipv4Addr>().ok()?);
         let is_ethernet = hex(words.next()?)? == 1;
         let is_complete = hex(words.next()?)? & COMPLETE != 0;
         let mac: MacAddr = words.next()?.parse().ok()?;

@@ -29,7 +29,7 @@ const GIVE_UP: usize = 16;
 const BUFFER: usize = 4096;
 
 /// Names of these addresses, and what went wrong.
-pub(super) async fn of(addresses: &BTreeSet<Ipv4Addr>) -> (BTreeMap<Ipv4Addr, String>, Option<String>) {
+pub(super) async fn of(addresses: &BTreeSet<IpAddr>) -> (BTreeMap<IpAddr, String>, Option<String>) {
     let servers = match tokio::fs::read_to_string(CONFIGURATION).await {
         Ok(text) => name_servers(&text),
         Err(error) => return (BTreeMap::new(), Some(format!("reverse DNS: {CONFIGURATION}: {error}"))),
@@ -75,10 +75,8 @@ fn name_servers(configuration: &str) -> Vec<SocketAddr> {
 }
 
 /// `Some(None)`: it has no name.
-async fn ask(servers: &[SocketAddr], address: Ipv4Addr) -> Option<Option<String>> {
-    let [a, b, c, d] = address.octets();
-    let name = Name::from_ascii(format!("{d}.{c}.{b}.{a}.in-addr.arpa.")).ok()?;
-    let mut question = Query::query(name, RecordType::PTR);
+async fn ask(servers: &[SocketAddr], address: IpAddr) -> Option<Option<String>> {
+    let mut question = Query::query(Name::from_ascii(reversed(address)).ok()?, RecordType::PTR);
     question.set_query_class(DNSClass::IN);
     let mut message = Message::query();
     message.metadata.recursion_desired = true;
@@ -95,6 +93,20 @@ async fn ask(servers: &[SocketAddr], address: Ipv4Addr) -> Option<Option<String>
         }
     }
     None
+}
+
+/// The name that an address has in DNS (RFC 1035 section 3.5, RFC 3596 section 2.5).
+fn reversed(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets();
+            format!("{d}.{c}.{b}.{a}.in-addr.arpa.")
+        }
+        IpAddr::V6(address) => {
+            let digits: Vec<String> = hex::encode(address.octets()).chars().rev().map(String::from).collect();
+            format!("{}.ip6.arpa.", digits.join("."))
+        }
+    }
 }
 
 /// The first of the names in alphabetical order: an address may have several, in an order that changes.
@@ -141,6 +153,15 @@ mod tests {
         assert_eq!(name_servers("")[0].to_string(), "127.0.0.1:53");
     }
 
+    #[test]
+    fn addresses_are_turned_round() {
+        assert_eq!(reversed("192.0.2.7".parse().unwrap()), "7.2.0.192.in-addr.arpa.");
+        assert_eq!(
+            reversed("2001:db8::567:89ab".parse().unwrap()),
+            "b.a.9.8.7.6.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa."
+        );
+    }
+
     #[tokio::test]
     async fn a_name_server_is_asked() {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -162,7 +183,7 @@ mod tests {
             }
             socket.send_to(&message.to_vec().unwrap(), from).await.unwrap();
         });
-        let name = ask(&[server], Ipv4Addr::new(192, 0, 2, 7)).await;
+        let name = ask(&[server], IpAddr::from([192, 0, 2, 7])).await;
         assert_eq!(name, Some(Some("printer.example.org".to_owned())));
         answering.await.unwrap();
     }

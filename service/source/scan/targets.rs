@@ -1,4 +1,4 @@
-//! Who is asked, and how: attached addresses by ARP on their interface, all others by ICMP. Pure.
+//! Who is asked by IPv4, and how: attached addresses by ARP on their interface, all others by ICMP. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -61,16 +61,7 @@ pub(super) fn divide(wanted: Wanted<'_>, interfaces: &[Interface]) -> Targets {
         return targets;
     }
     for subnet in wanted.subnets {
-        let subnet = match subnet.trunc() {
-            IpNet::V4(subnet) => subnet,
-            IpNet::V6(subnet) => {
-                targets.refused.push(format!(
-                    "{subnet} is not scanned: an IPv6 subnet has too many addresses to ask; hint: the neighbour table of its \
-                     router, read with `routeros` or `snmp`, has its hosts"
-                ));
-                continue;
-            }
-        };
+        let IpNet::V4(subnet) = subnet.trunc() else { continue };
         if size(subnet) > wanted.max_addresses {
             targets.refused.push(format!(
                 "{subnet} is not scanned: it has {} addresses, and `max_addresses` is {}; hint: name smaller subnets or raise it",

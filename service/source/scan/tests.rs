@@ -11,7 +11,7 @@ fn config(text: &str) -> Result<Config, serde_json::Error> {
 fn the_shortest_configuration_has_sensible_defaults() {
     let config = config(r#"{"name": "lan", "subnets": ["192.0.2.0/24"]}"#).unwrap();
     assert_eq!((config.packets_per_second, config.rounds, config.max_addresses), (1000, 6, 65_536));
-    assert!(!config.reverse_dns);
+    assert!(!config.reverse_dns && !config.ipv6);
     let again = serde_json::to_value(&config).unwrap();
     assert_eq!(serde_json::from_value::<Config>(again).unwrap(), config);
     config.build(&[]).map(|_| ()).unwrap();

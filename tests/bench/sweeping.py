@@ -1,0 +1,50 @@
+"""How long a scan of a large, quick network takes: in network namespaces, the whole program from start to end."""
+
+import ipaddress
+import statistics
+import tempfile
+from pathlib import Path
+
+import ground  # noqa: F401 - finds the packages
+from e2e.support.namespaces import Network, reason_to_skip
+from e2e.support.scanning import scan
+
+SUBNET = "10.93.0.0/20"
+LIVE = 767
+# Of a wired network on which nobody waits for an access point.
+PACE = 50_000
+TIMES = 5
+
+
+class Sweeping:
+    """The times, and whether anything was missed."""
+
+    def __init__(self, times=TIMES):
+        self.why_not = reason_to_skip()
+        self.seconds, self.missed, self.gaps = [], 0, []
+        if self.why_not:
+            return
+        network = Network()
+        try:
+            scanner, host = network.host("scanner"), network.host("large")
+            scanner.addresses("10.93.0.1/20")
+            live = [str(ipaddress.ip_address("10.93.0.0") + 5 * index + 7) for index in range(LIVE)]
+            host.addresses(*(f"{address}/20" for address in live))
+            with tempfile.TemporaryDirectory() as folder:
+                for _ in range(times):
+                    found = scan(scanner, Path(folder), subnets=[SUBNET], packets_per_second=PACE)
+                    self.seconds.append(found.seconds)
+                    self.missed += len({*live, "10.93.0.1"} - found.addresses)
+                    self.gaps += found.gaps
+        finally:
+            network.close()
+
+    @property
+    def median(self):
+        """The median time."""
+        return statistics.median(self.seconds)
+
+    @property
+    def listed(self):
+        """All times."""
+        return ", ".join(f"{seconds:.2f}" for seconds in self.seconds)
