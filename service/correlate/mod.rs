@@ -24,9 +24,14 @@ mod words;
 mod world;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) use class::vendor_class_start;
+pub(crate) use naming::{RESERVED as RESERVED_NAMES, is_usable as is_usable_name};
+pub(crate) use ownership::PROXMOX_OUI;
+pub(crate) use text::{FACTORY_NAMES, serial as telling_serial};
 
 use crate::model::candidate::Known;
 use crate::model::{Candidate, Collection, Conflict, Discovery, Gap, HostName, Identity};

@@ -13,7 +13,7 @@ use crate::model::{Candidate, Conflict, HostName, Identity, MacAddr, NameOrigin}
 pub(super) type Wish = (NameOrigin, String);
 
 /// Names that every machine has for itself: as a host's name they would mislead, in DNS they would do harm.
-const RESERVED: &[&str] = &["localhost", "localdomain", "broadcasthost", "wpad", "isatap"];
+pub(crate) const RESERVED: &[&str] = &["localhost", "localdomain", "broadcasthost", "wpad", "isatap"];
 
 /// What came of the wishes.
 #[derive(Debug)]
@@ -43,6 +43,11 @@ pub(super) fn choose(wishes: impl IntoIterator<Item = Wish>, fallback: impl FnOn
 pub(super) fn usable(text: &str) -> Option<HostName> {
     let name: HostName = text.trim_matches(|c: char| c.is_whitespace() || c == '\0').parse().ok()?;
     (name.as_str().len() <= MAX_NETBOX_NAME && !RESERVED.contains(&name.short())).then_some(name)
+}
+
+/// Whether NetBox and DNS can take it.
+pub(crate) fn is_usable(text: &str) -> bool {
+    usable(text).is_some()
 }
 
 fn same(text: &str, name: &HostName) -> bool {

@@ -5,5 +5,5 @@ mod net;
 mod attachment;
 mod hosts;
 mod links;
-mod random;
+pub(crate) mod random;
 mod recordings;

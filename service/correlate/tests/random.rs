@@ -16,7 +16,7 @@ use crate::model::{Collection, Discovery, Fact, FactKind, MacAddr, SourceName, T
 
 /// What hangs on an edge port.
 #[derive(Debug, Clone)]
-enum Edge {
+pub(crate) enum Edge {
     Host,
     Dumb(usize),
     AccessPoint(usize),
@@ -25,7 +25,7 @@ enum Edge {
 
 /// The recipe of a network; every number is reduced to what fits.
 #[derive(Debug, Clone)]
-struct Recipe {
+pub(crate) struct Recipe {
     /// For each switch but the first: its parent.
     parents: Vec<usize>,
     /// Whether the cable to the parent is an aggregate of two.
@@ -44,7 +44,7 @@ struct Recipe {
     silent: BTreeSet<usize>,
 }
 
-fn recipe(complete: bool) -> impl Strategy<Value = Recipe> {
+pub(crate) fn recipe(complete: bool) -> impl Strategy<Value = Recipe> {
     let edge = prop_oneof![
         4 => Just(Edge::Host),
         1 => (2..4_usize).prop_map(Edge::Dumb),
@@ -76,15 +76,15 @@ fn recipe(complete: bool) -> impl Strategy<Value = Recipe> {
 
 /// Where a machine really is.
 #[derive(Debug, Clone)]
-struct Truth {
+pub(crate) struct Truth {
     switch: usize,
     port: String,
     exclusive: bool,
 }
 
 /// The network a recipe makes: what sources say, and what is true.
-struct Network {
-    collections: Vec<Collection>,
+pub(crate) struct Network {
+    pub(crate) collections: Vec<Collection>,
     truth: BTreeMap<MacAddr, Truth>,
     cables: BTreeSet<[String; 2]>,
 }
@@ -97,7 +97,7 @@ fn switch_mac(index: usize) -> MacAddr {
     MacAddr::new([0, 0x55, 0, 0, 0, u8::try_from(index).unwrap()])
 }
 
-fn build(recipe: &Recipe) -> Network {
+pub(crate) fn build(recipe: &Recipe) -> Network {
     let switches = recipe.parents.len() + 1;
     let mut ports: Vec<Vec<InterfaceFact>> = vec![Vec::new(); switches];
     let mut forwarding: Vec<BTreeMap<usize, String>> = vec![BTreeMap::new(); switches];
