@@ -19,8 +19,9 @@
 //! | [`model`] | the nouns: MAC, name, observation, candidate, NetBox object | anything else of ours |
 //! | [`correlate`] | observations to candidates, links, conflicts (pure) | NetBox, time, I/O |
 //! | [`plan`] | what to write: steps from candidates or decisions and a view of NetBox (pure) | clock, network, database |
+//! | [`scrub`] | pseudonyms for recordings that are sent to somebody else (pure) | where the key comes from |
 //! | [`transport`] | HTTP, TLS and SSH clients, secrets from files | NetBox, sources, DNS |
-//! | [`source`] | systems that are read: `RouterOS`, Proxmox VE, SNMP; recordings | NetBox, the store, plans |
+//! | [`source`] | systems that are read: `RouterOS`, Linux, Proxmox VE, SNMP, scans; recordings | NetBox, the store, plans |
 //! | [`netbox`] | the REST client, the view planners read, bootstrap | sources, DNS, the store |
 //! | [`dns`] | Unbound servers over SSH | NetBox, sources, the store |
 //! | [`store`] | the local database: inbox, receipts, locks | NetBox, sources, DNS, the clock |
@@ -31,7 +32,7 @@
 //! | [`cli`] | one file a command, what is printed, exit codes | |
 //! | [`clock`], [`telemetry`] | what time it is; logs | |
 //!
-//! `model`, `correlate`, `plan` and every `parse` module hold no `async`, no I/O, no clock and no randomness: the present
+//! `model`, `correlate`, `plan`, `scrub` and every `parse` module hold no `async`, no I/O, no clock and no randomness: the present
 //! moment is a parameter. `source`, `netbox`, `dns` and `store` do not import each other.
 
 pub mod apply;
@@ -44,6 +45,7 @@ pub mod http;
 pub mod model;
 pub mod netbox;
 pub mod plan;
+pub mod scrub;
 pub mod source;
 pub mod store;
 pub mod telemetry;

@@ -1,6 +1,6 @@
 //! `surveyor discover`: read and correlate, print, write nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -8,10 +8,11 @@ use super::output::{Output, counted};
 use super::table::table;
 use super::{Ended, setup};
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::model::candidate::Known;
 use crate::model::{Attachment, Candidate, CandidateKind, Collection, Discovery};
 use crate::plan::{explain, render};
+use crate::scrub::{Key, scrub};
 use crate::source::{collect_all, record};
 use crate::worker;
 
@@ -25,31 +26,78 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     pub record: Option<PathBuf>,
     /// Read a recorded folder instead of the sources.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["source", "record"])]
+    #[arg(long, value_name = "DIR", conflicts_with = "source")]
     pub replay: Option<PathBuf>,
+    /// Replace names, texts and addresses by pseudonyms, in what is recorded and in what is printed. NetBox is not asked.
+    #[arg(long, requires = "record")]
+    pub scrub: bool,
 }
 
 pub(super) async fn run(config: &Config, wanted: &Arguments, output: &mut Output) -> anyhow::Result<Ended> {
-    let collections = collect(config, &wanted.source, wanted.replay.as_ref(), output).await?;
+    if let Some(folder) = &wanted.record {
+        check_folder(folder, wanted)?;
+    }
+    let mut collections = collect(config, &wanted.source, wanted.replay.as_ref(), output).await?;
+    if wanted.scrub {
+        collections = scrub(&collections, &new_key()?);
+    }
     if let Some(folder) = &wanted.record {
         record::record(folder, &collections)?;
         output.say(format!("recorded in {}", folder.display()));
     }
+    if wanted.scrub {
+        output.say(
+            "note: everything below has pseudonyms too; error messages (`gap:`) keep their words: look through them before you send anything",
+        );
+    }
     let mut is_complete = true;
     let discovery = match &config.netbox {
-        Some(_) if wanted.replay.is_none() => match with_netbox(config, &collections).await {
-            Ok(discovery) => discovery,
-            Err(error) => {
-                is_complete = false;
-                output.say(format!("warning: without NetBox: {error:#}"));
-                without_netbox(config, &collections, output)
+        Some(_) if wanted.replay.is_none() && !wanted.scrub => {
+            match with_netbox(config, &collections).await {
+                Ok(discovery) => discovery,
+                Err(error) => {
+                    is_complete = false;
+                    output.say(format!("warning: without NetBox: {error:#}"));
+                    without_netbox(config, &collections, output)
+                }
             }
-        },
+        }
         _ => without_netbox(config, &collections, output),
     };
     output.object(&discovery)?;
     print(&discovery, output)?;
     Ok(if is_complete && discovery.gaps.is_empty() { Ended::Done } else { Ended::Incomplete })
+}
+
+/// Refuses a folder that must not be written to: the recording that is read, or one that has recordings which are not scrubbed.
+fn check_folder(folder: &Path, wanted: &Arguments) -> Result<(), ConfigError> {
+    let fault = |why: &str| {
+        let fault = format!("`--record {}`: {why}", folder.display());
+        Err(ConfigError { faults: vec![fault] })
+    };
+    let same = |other: &PathBuf| match (folder.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    };
+    if wanted.replay.as_ref().is_some_and(same) {
+        return fault("this is the folder that is replayed (hint: name another one)");
+    }
+    let is_recording = |path: &Path| path.extension().is_some_and(|extension| extension == "jsonl");
+    let mut found = folder.read_dir().into_iter().flatten().filter_map(Result::ok);
+    if wanted.scrub && found.any(|entry| is_recording(&entry.path())) {
+        return fault(
+            "there are recordings already, which may have real names in them (hint: name a new folder)",
+        );
+    }
+    Ok(())
+}
+
+/// Thirty-two random bytes, which nothing keeps.
+fn new_key() -> anyhow::Result<Key> {
+    let mut bytes = [0; 32];
+    let random = rustls::crypto::ring::default_provider().secure_random;
+    random.fill(&mut bytes).map_err(|_| anyhow::anyhow!("the system gives no random numbers"))?;
+    Ok(Key(bytes))
 }
 
 /// Reads the sources, or a recording of them.

@@ -157,6 +157,16 @@ pub(super) fn of_address(mac: MacAddr) -> Option<Sign> {
     Some(Sign { strength: Strength::Vendor, class: *class, why })
 }
 
+/// How much of the beginning of a vendor class decides about the class of its client.
+pub(crate) fn vendor_class_start(vendor_class: &str) -> usize {
+    let lower = vendor_class.trim_start().to_ascii_lowercase();
+    let blanks = vendor_class.len() - vendor_class.trim_start().len();
+    VENDOR_CLASSES
+        .iter()
+        .find(|(start, _)| lower.starts_with(start))
+        .map_or(0, |(start, _)| blanks + start.len())
+}
+
 /// By what a client tells the DHCP server about its vendor.
 pub(super) fn of_vendor_class(vendor_class: &str) -> Option<Sign> {
     let lower = vendor_class.trim().to_ascii_lowercase();

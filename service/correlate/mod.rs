@@ -27,9 +27,16 @@ mod words;
 mod world;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) use class::vendor_class_start;
+pub(crate) use naming::{RESERVED as RESERVED_NAMES, is_usable as is_usable_name};
+#[cfg(test)]
+pub(crate) use ownership::PROXMOX_OUI;
+pub(crate) use text::{FACTORY_NAMES, serial as telling_serial};
+pub(crate) use vendor::is_divided;
 
 use crate::model::candidate::Known;
 use crate::model::{Candidate, Class, Collection, Conflict, Discovery, Gap, HostName, Identity};

@@ -13,7 +13,7 @@ use crate::model::{Candidate, Conflict, HostName, Identity, MacAddr, NameOrigin}
 pub(super) type Wish = (NameOrigin, String);
 
 /// Names that every machine has for itself: as a host's name they would mislead, in DNS they would do harm.
-const RESERVED: &[&str] = &["localhost", "localdomain", "broadcasthost", "wpad", "isatap"];
+pub(crate) const RESERVED: &[&str] = &["localhost", "localdomain", "broadcasthost", "wpad", "isatap"];
 
 /// What came of the wishes.
 #[derive(Debug)]
@@ -55,6 +55,11 @@ pub(super) fn checked(text: &str) -> Result<HostName, String> {
         return Err("a name that every machine has for itself".to_owned());
     }
     Ok(name)
+}
+
+/// Whether NetBox and DNS can take it.
+pub(crate) fn is_usable(text: &str) -> bool {
+    usable(text).is_some()
 }
 
 fn same(text: &str, name: &HostName) -> bool {

@@ -9,7 +9,7 @@ use crate::model::observation::DeviceRole;
 use crate::model::{Collection, Fact, FactKind, MacAddr};
 
 /// The vendor part that Proxmox VE gives its guests' cards since 8.0.
-const PROXMOX_OUI: [u8; 3] = [0xbc, 0x24, 0x11];
+pub(crate) const PROXMOX_OUI: [u8; 3] = [0xbc, 0x24, 0x11];
 
 /// What may be a guest that its hypervisor could not list this time.
 #[derive(Debug, Default)]

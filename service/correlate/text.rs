@@ -8,7 +8,7 @@ use crate::model::MacAddr;
 use crate::model::observation::{DeviceRole, InterfaceFact, PortKind};
 
 /// Names that devices have before anyone names them: two devices called so are not one.
-const FACTORY_NAMES: &[&str] = &[
+pub(crate) const FACTORY_NAMES: &[&str] = &[
     "mikrotik",
     "switch",
     "router",
@@ -50,7 +50,7 @@ pub(super) fn name_forms(name: &str) -> Vec<String> {
 }
 
 /// A serial number that can tell machines apart; vendors' placeholders cannot.
-pub(super) fn serial(text: Option<&str>) -> Option<&str> {
+pub(crate) fn serial(text: Option<&str>) -> Option<&str> {
     const PLACEHOLDERS: &[&str] = &[
         "to be filled by o.e.m.",
         "default string",

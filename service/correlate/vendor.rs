@@ -27,6 +27,18 @@ pub(super) fn is_same(a: MacAddr, b: MacAddr) -> bool {
     a.oui() == b.oui() || find(a).is_some_and(|vendor| Some(vendor) == find(b))
 }
 
+/// Whether several vendors share the first three octets of an address.
+pub(crate) fn is_divided(mac: MacAddr) -> bool {
+    let oui = mac.oui();
+    let mut start = MAGIC.len() + 16;
+    BLOCKS.into_iter().enumerate().any(|(position, (octets, bits))| {
+        let Some(count) = count(position) else { return false };
+        let prefixes = TABLE.get(start..start + count * octets).unwrap_or_default();
+        start += count * (octets + 2);
+        bits > 24 && prefixes.chunks_exact(octets).any(|prefix| prefix.starts_with(&oui))
+    })
+}
+
 /// The number of the vendor, by the longest block that the address is in.
 fn find(mac: MacAddr) -> Option<usize> {
     let mut start = MAGIC.len() + 16;

@@ -104,7 +104,7 @@ impl FdbTable {
     }
 
     /// The age of a row, by its position.
-    fn age(&self, row: usize) -> Option<u32> {
+    pub fn age(&self, row: usize) -> Option<u32> {
         self.age.get(row).copied().filter(|age| *age != NO_AGE)
     }
 

@@ -149,6 +149,101 @@ fn what_is_recorded_replays_to_the_same() {
     assert_eq!(printed(&once), printed(&twice));
 }
 
+/// Everything in the recordings of a folder.
+fn recorded(folder: &Path) -> String {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+        .iter()
+        .map(|file| format!("{}\n{}", file.display(), std::fs::read_to_string(file).unwrap()))
+        .collect()
+}
+
+/// What is the same under other names: kinds, classes, ports of their own, how many of everything.
+fn shape(found: &Value) -> Vec<String> {
+    let count = |value: &Value| value.as_array().map_or(0, Vec::len);
+    let mut shape: Vec<String> = found["candidates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            let cards: Vec<Value> = one["interfaces"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|card| {
+                    serde_json::json!([
+                        card["attachment"]["exclusive"],
+                        card["attachment"]["vlan"],
+                        count(&card["addresses"])
+                    ])
+                })
+                .collect();
+            format!(
+                "{} {} {} {} {cards:?} {} {}",
+                one["kind"],
+                one["class"],
+                one["name_origin"],
+                one["confidence"],
+                count(&one["conflicts"]),
+                count(&one["sources"])
+            )
+        })
+        .collect();
+    shape.sort();
+    shape.push(format!("{} links, {} conflicts", count(&found["links"]), count(&found["conflicts"])));
+    shape
+}
+
+#[test]
+fn a_scrubbed_recording_shows_the_same_under_other_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let original = scenario("hostile-name");
+    let original = original.to_str().unwrap();
+    let mut texts = Vec::new();
+    for name in ["one", "two"] {
+        let sent = folder.path().join(name);
+        let arguments =
+            ["discover", "--json", "--replay", original, "--record", sent.to_str().unwrap(), "--scrub"];
+        let scrubbed = run(Some(""), &arguments);
+        let again = run(Some(""), &["discover", "--json", "--replay", sent.to_str().unwrap()]);
+        assert_eq!(printed(&scrubbed), printed(&again), "what is printed is what is sent");
+        let plain = run(Some(""), &["discover", "--json", "--replay", original]);
+        assert_eq!(scrubbed.status.code(), plain.status.code(), "{}", said(&scrubbed));
+        let json = |output: &Output| serde_json::from_str::<Value>(&printed(output)).unwrap();
+        assert_eq!(shape(&json(&scrubbed)), shape(&json(&plain)));
+        let text = recorded(&sent).replace(&folder.path().display().to_string(), "").to_lowercase();
+        let known = recorded(Path::new(original)).to_lowercase();
+        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '.' | '-');
+        let words: std::collections::BTreeSet<&str> = known
+            .split(|c: char| !is_part(c))
+            .filter(|word| word.parse::<std::net::IpAddr>().is_ok() || word.matches(':').count() == 5)
+            .collect();
+        assert!(words.len() > 5, "{words:?}");
+        for word in words.into_iter().chain(["sw1", "router1"]) {
+            assert!(!text.split(|c: char| !is_part(c)).any(|left| left == word), "{word} is left in {text}");
+        }
+        texts.push(text);
+    }
+    assert_ne!(texts[0], texts[1], "nobody can compare two of them");
+}
+
+#[test]
+fn real_names_do_not_get_among_pseudonyms() {
+    let folder = tempfile::tempdir().unwrap();
+    let original = scenario("switch-from-empty");
+    let original = original.to_str().unwrap();
+    let text = said(&run(Some(""), &["discover", "--scrub"]));
+    assert!(text.contains("--record"), "{text}");
+    let to = folder.path().to_str().unwrap();
+    assert_eq!(run(Some(""), &["discover", "--replay", original, "--record", to]).status.code(), Some(0));
+    let text = refusal(Some(""), &["discover", "--replay", original, "--record", to, "--scrub"]);
+    assert!(text.contains("recordings already") && text.contains("new folder"), "{text}");
+    let text = refusal(Some(""), &["discover", "--replay", to, "--record", to]);
+    assert!(text.contains("is replayed"), "{text}");
+}
+
 #[test]
 fn a_gap_is_incomplete() {
     let folder = scenario("silent-source/silent");

@@ -12,6 +12,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("correlate", &["model"]),
     ("plan", &["model"]),
+    ("scrub", &["correlate", "model"]),
     ("transport", &["model"]),
     ("source", &["model", "transport"]),
     ("netbox", &["model", "plan", "transport"]),
@@ -69,7 +70,7 @@ impl Source {
     fn is_pure(&self) -> bool {
         let in_parse = self.path.starts_with("service/source/")
             && (self.path.contains("/parse/") || self.path.ends_with("/parse.rs"));
-        !self.is_test() && (matches!(self.module(), "model" | "correlate" | "plan") || in_parse)
+        !self.is_test() && (matches!(self.module(), "model" | "correlate" | "plan" | "scrub") || in_parse)
     }
 }
 

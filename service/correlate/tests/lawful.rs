@@ -14,7 +14,7 @@ use crate::model::{Collection, Fact, FactKind, MacAddr, SourceName, Timestamp};
 
 /// What hangs on an edge port.
 #[derive(Debug, Clone)]
-pub(super) enum Edge {
+pub(crate) enum Edge {
     Host,
     Dumb(usize),
     AccessPoint(usize),
@@ -25,34 +25,34 @@ pub(super) enum Edge {
 
 /// The recipe of a network; every number is reduced to what fits.
 #[derive(Debug, Clone)]
-pub(super) struct Recipe {
+pub(crate) struct Recipe {
     /// For each switch but the first: its parent.
-    pub(super) parents: Vec<usize>,
+    pub(crate) parents: Vec<usize>,
     /// Whether the cable to the parent is an aggregate of two.
-    pub(super) lags: Vec<bool>,
+    pub(crate) lags: Vec<bool>,
     /// Whether LLDP runs on the cable to the parent.
-    pub(super) lldp: Vec<bool>,
+    pub(crate) lldp: Vec<bool>,
     /// Edge ports: switch and what hangs there.
-    pub(super) edges: Vec<(usize, Edge)>,
+    pub(crate) edges: Vec<(usize, Edge)>,
     /// Which rows are missing, by a stride (aged out); 0 for none.
-    pub(super) aged: usize,
+    pub(crate) aged: usize,
     /// Stale rows: (host, switch).
-    pub(super) stale: Vec<(usize, usize)>,
+    pub(crate) stale: Vec<(usize, usize)>,
     /// Switches that cannot be read.
-    pub(super) unreadable: BTreeSet<usize>,
+    pub(crate) unreadable: BTreeSet<usize>,
     /// Switches whose own addresses are in no table.
-    pub(super) silent: BTreeSet<usize>,
+    pub(crate) silent: BTreeSet<usize>,
     /// Redundant cables that spanning tree blocks at the second end, and whether LLDP runs on them.
-    pub(super) mesh: Vec<(usize, usize, bool)>,
+    pub(crate) mesh: Vec<(usize, usize, bool)>,
     /// Whether tables of spanning tree can be read, and those of LACP.
-    pub(super) stp: bool,
+    pub(crate) stp: bool,
     /// See `stp`.
-    pub(super) lacp: bool,
+    pub(crate) lacp: bool,
     /// Whether forwarding tables tell ages.
-    pub(super) ages: bool,
+    pub(crate) ages: bool,
 }
 
-pub(super) fn recipe(complete: bool) -> impl Strategy<Value = Recipe> {
+pub(crate) fn recipe(complete: bool) -> impl Strategy<Value = Recipe> {
     let edge = prop_oneof![
         4 => Just(Edge::Host),
         1 => (2..4_usize).prop_map(Edge::Dumb),
@@ -97,24 +97,24 @@ pub(super) fn recipe(complete: bool) -> impl Strategy<Value = Recipe> {
 
 /// Where a machine really is.
 #[derive(Debug, Clone)]
-pub(super) struct Truth {
-    pub(super) switch: usize,
-    pub(super) port: String,
-    pub(super) exclusive: bool,
+pub(crate) struct Truth {
+    pub(crate) switch: usize,
+    pub(crate) port: String,
+    pub(crate) exclusive: bool,
 }
 
 /// The network a recipe makes: what sources say, and what is true.
-pub(super) struct Network {
-    pub(super) collections: Vec<Collection>,
-    pub(super) truth: BTreeMap<MacAddr, Truth>,
-    pub(super) cables: BTreeSet<[String; 2]>,
+pub(crate) struct Network {
+    pub(crate) collections: Vec<Collection>,
+    pub(crate) truth: BTreeMap<MacAddr, Truth>,
+    pub(crate) cables: BTreeSet<[String; 2]>,
 }
 
-pub(super) fn switch_name(index: usize) -> String {
+pub(crate) fn switch_name(index: usize) -> String {
     format!("sw{index}")
 }
 
-pub(super) fn switch_mac(index: usize) -> MacAddr {
+pub(crate) fn switch_mac(index: usize) -> MacAddr {
     MacAddr::new([0, 0x55, 0, 0, 0, u8::try_from(index).unwrap()])
 }
 
@@ -134,7 +134,7 @@ fn betrayed(here: usize, port: &str, protocol: NeighborProtocol, there: usize) -
     }
 }
 
-pub(super) fn build(recipe: &Recipe) -> Network {
+pub(crate) fn build(recipe: &Recipe) -> Network {
     let switches = recipe.parents.len() + 1;
     let mut ports: Vec<Vec<InterfaceFact>> = vec![Vec::new(); switches];
     let mut forwarding: Vec<BTreeMap<usize, String>> = vec![BTreeMap::new(); switches];
@@ -411,7 +411,7 @@ pub(super) fn build(recipe: &Recipe) -> Network {
 }
 
 /// Collections, facts and rows in another order; ports are interned in another order by that.
-pub(super) fn shuffle(collections: &[Collection], seed: u64) -> Vec<Collection> {
+pub(crate) fn shuffle(collections: &[Collection], seed: u64) -> Vec<Collection> {
     fn mix<T>(list: &mut [T], mut seed: u64) {
         for index in (1..list.len()).rev() {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

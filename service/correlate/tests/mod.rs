@@ -5,7 +5,7 @@ mod net;
 mod attachment;
 mod explain;
 mod hosts;
-mod lawful;
+pub(crate) mod lawful;
 mod links;
 mod random;
 mod recordings;
