@@ -220,7 +220,7 @@ fn a_server_with_containers_hangs_on_a_port_like_any_other() {
     let found = discover(network);
     assert_eq!(hangs(&found, "d1"), "sw1:ether1*");
     assert_eq!(hangs(&found, "c1"), "docker:veth7", "what is inside is behind a port without a socket");
-    assert_eq!(links(&found), ["docker:eth0 - sw1:ether1 [fdb]"]);
+    assert_eq!(links(&found), ["docker:eth0 - sw1:ether1 [edge-port fdb]"]);
 }
 
 #[test]
