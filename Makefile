@@ -31,7 +31,9 @@ fast:
 bench:
 	$(LAB) up --instance e2e
 	cargo build --locked --release
+	$(LAB) install bench
 	$(PYTHON) tests/bench/bench.py --bin $(TARGET)/release/surveyor
+	$(PYTHON) tests/bench/sources.py --bin $(TARGET)/release/surveyor
 
 lab-up:
 	$(LAB) up --instance e2e,demo

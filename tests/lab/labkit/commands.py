@@ -72,7 +72,7 @@ def parse():
     )
     added.add_argument("number", type=int)
     added = command("install", install, "install what only some tests need")
-    added.add_argument("what", choices=["browser", "dhcp"])
+    added.add_argument("what", choices=["browser", "dhcp", "bench"])
     return parser.parse_args()
 
 
@@ -217,7 +217,7 @@ def make_twin(arguments):
 
 
 def install(arguments):
-    """Chromium and Selenium, or DHCP servers and a client."""
+    """Chromium and Selenium, DHCP servers and a client, or what the benches compare with."""
     parts = Parts()
     with parts.lab.lock("lab"):
         packages.ensure(arguments.what)

@@ -36,6 +36,7 @@ NEEDS = {
     "driver": {"gcc": "gcc", "pg_config": "libpq-dev", "/usr/include/*/sys/types.h": "libc6-dev"},
     "debootstrap": {"debootstrap": "debootstrap", "unshare": "util-linux"},
     "browser": {"chromium": "chromium", "chromedriver": "chromium-driver"},
+    "bench": {"snmpbulkwalk": "snmp"},
     "dhcp": {
         "kea-dhcp4": "kea-dhcp4-server",
         "kea-dhcp6": "kea-dhcp6-server",
