@@ -5,6 +5,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -38,6 +39,19 @@ pub(super) struct Lab {
     sshd: Child,
     ssh_port: u16,
     pub(super) dns_port: u16,
+}
+
+/// A port that nothing listens on, by UDP or TCP: below those that the system gives out by itself, which another test may get between
+/// this look and the daemon's start.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let own = u16::try_from(std::process::id() % 1000).unwrap() * 10;
+    loop {
+        let port = 20_000 + (own + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() && UdpSocket::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 impl Lab {
@@ -78,8 +92,7 @@ impl Lab {
         });
         fs::write(dir.join("authorized_keys"), options.unwrap_or_default() + &public).unwrap();
 
-        let ssh_port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let dns_port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let (ssh_port, dns_port) = (free_port(), free_port());
         fs::write(
             dir.join("sshd_config"),
             format!(
