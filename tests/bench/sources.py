@@ -63,6 +63,15 @@ def running(*argv, **keys):
         process.wait()
 
 
+# A child's peak counts what its parent had before `exec`: so a small process stands between.
+STARTER = """
+import os, resource, sys
+code = os.spawnv(os.P_WAIT, sys.argv[2], sys.argv[2:])
+with open(sys.argv[1], "w") as file:
+    file.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+"""
+
+
 class Discovery:
     """`surveyor discover --json` with sources and nothing else."""
 
@@ -73,13 +82,12 @@ class Discovery:
     def run(self):
         """Seconds, peak memory in MiB, and what was found."""
         argv = [str(self.binary), "--config", str(self.file), "discover", "--json"]
+        peak = self.file.with_name("peak")
         started = time.perf_counter()
-        process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        found = json.loads(process.stdout.read())
-        _, _, usage = os.wait4(process.pid, 0)
+        starter = [sys.executable, "-S", "-c", STARTER, str(peak), *argv]
+        done = subprocess.run(starter, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
         seconds = time.perf_counter() - started
-        process.returncode = 0
-        return seconds, usage.ru_maxrss / 1024, found
+        return seconds, int(peak.read_text(encoding="utf-8")) / 1024, json.loads(done.stdout)
 
     def median(self, rounds):
         """Median seconds, highest memory, and the last finding."""
