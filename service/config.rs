@@ -245,7 +245,7 @@ impl Config {
 /// A secret, or a fault that names the key and the file.
 pub fn read_secret(key: &str, file: &Path) -> Result<Secret, ConfigError> {
     read_secret_file(file)
-        .map_err(|error| ConfigError::one(format!("`{key}`: {}", crate::worker::chain(&error))))
+        .map_err(|error| ConfigError::one(format!("`{key}`: {}", crate::transport::chain(&error))))
 }
 
 fn check_netbox(netbox: file::NetBox, faults: &mut Vec<String>) -> NetBox {

@@ -1,7 +1,5 @@
 //! `surveyor plan`, `apply` and `rollback`: what approval makes true, and its inverse.
 
-use std::collections::BTreeSet;
-
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::json;
@@ -59,7 +57,7 @@ pub(super) async fn plan(
     output: &mut Output,
 ) -> anyhow::Result<Ended> {
     let service = setup::service(config).await?;
-    let scope = scope(&service, Some(&wanted.object)).await?;
+    let scope = Scope::Named(wanted.object.clone());
     let approvals =
         Approvals { scope, write: false, push: Push::Skip, undo: false, expect: None, suppose: true };
     let held = service.approve(&approvals).await?;
@@ -80,7 +78,7 @@ pub(super) async fn apply(
         (false, false) => Push::Now,
     };
     if wanted.skip_netbox {
-        let view = view::read(&service.clients.stager, &service.settings.wishes)
+        let view = view::read_objects(&service.clients.stager, &service.settings.wishes)
             .await
             .context("cannot read what NetBox knows")?;
         let mut held = Held { servers: service.push_names(&view, push).await, ..Held::default() };
@@ -88,7 +86,7 @@ pub(super) async fn apply(
         print(&held, wanted.dry_run, output)?;
         return Ok(if held.is_complete() { Ended::Done } else { Ended::Incomplete });
     }
-    let scope = scope(&service, wanted.object.as_deref()).await?;
+    let scope = wanted.object.clone().map_or(Scope::All, Scope::Named);
     let approvals = Approvals {
         scope,
         write: !wanted.dry_run,
@@ -106,7 +104,7 @@ pub(super) async fn rollback(
     output: &mut Output,
 ) -> anyhow::Result<Ended> {
     let service = setup::service(config).await?;
-    let scope = scope(&service, Some(&wanted.object)).await?;
+    let scope = Scope::Named(wanted.object.clone());
     let push = if wanted.dry_run { Push::DryRun } else { Push::Now };
     let approvals =
         Approvals { scope, write: !wanted.dry_run, push, undo: true, expect: None, suppose: false };
@@ -121,14 +119,6 @@ async fn run(service: &Service, approvals: &Approvals, output: &mut Output) -> a
     };
     print(&held, !approvals.write, output)?;
     Ok(if held.is_complete() { Ended::Done } else { Ended::Incomplete })
-}
-
-async fn scope(service: &Service, object: Option<&str>) -> anyhow::Result<Scope> {
-    let Some(object) = object else { return Ok(Scope::All) };
-    let view = view::read(&service.clients.stager, &service.settings.wishes)
-        .await
-        .context("cannot read what NetBox knows")?;
-    Ok(Scope::Only(BTreeSet::from([setup::find(object, &view)?])))
 }
 
 fn print(held: &Held, dry_run: bool, output: &mut Output) -> anyhow::Result<()> {

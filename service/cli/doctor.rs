@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::netbox::{Client, bootstrap, view};
 use crate::source::{Outcome, SourceConfig, check_all};
 use crate::store::Store;
-use crate::worker::chain;
+use crate::transport::chain;
 
 /// One line.
 struct Line {

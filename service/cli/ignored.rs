@@ -80,7 +80,7 @@ pub(super) async fn forget(
 
 async fn tombstones(config: &Config) -> anyhow::Result<(crate::worker::Service, Vec<Tombstone>)> {
     let service = setup::service(config).await?;
-    let view = view::read(&service.clients.stager, &service.settings.wishes)
+    let view = view::read_objects(&service.clients.stager, &service.settings.wishes)
         .await
         .context("cannot read what NetBox knows")?;
     Ok((service, view.tombstones))

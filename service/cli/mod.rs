@@ -159,6 +159,7 @@ fn is_users(error: &anyhow::Error) -> bool {
             || cause.is::<crate::worker::Unexpected>()
             || cause.is::<crate::source::record::RecordError>()
             || cause.is::<setup::NotFound>()
+            || cause.is::<crate::plan::lookup::NotFound>()
             || cause.is::<std::net::AddrParseError>()
             || cause.downcast_ref::<crate::netbox::view::ViewError>().is_some_and(|error| match error {
                 crate::netbox::view::ViewError::NetBox(error) => is_users_netbox(error),

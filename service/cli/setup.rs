@@ -1,6 +1,5 @@
 //! From a checked configuration to something that acts.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::apply::Clients;
@@ -8,9 +7,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, ConfigError, NetBox, read_secret};
 use crate::dns::Unbound;
 use crate::model::explanation::Near;
-use crate::model::{ObjectKind, ObjectRef};
 use crate::netbox::{Client, ClientConfig};
-use crate::plan::View;
 use crate::plan::render::printable;
 use crate::source::{Expansion, Source};
 use crate::store::Store;
@@ -67,7 +64,7 @@ pub(crate) fn servers(config: &Config) -> anyhow::Result<Vec<Unbound>> {
     let dns = config.dns.iter().flat_map(|dns| dns.unbound.iter().cloned());
     dns.map(|server| {
         Unbound::new(server)
-            .map_err(|error| ConfigError { faults: vec![crate::worker::chain(&error)] }.into())
+            .map_err(|error| ConfigError { faults: vec![crate::transport::chain(&error)] }.into())
     })
     .collect()
 }
@@ -122,7 +119,7 @@ pub(crate) async fn reader(config: &Config) -> anyhow::Result<Service> {
     Ok(Service::new(clients, store, Arc::new(SystemClock), settings(config), Vec::new()))
 }
 
-/// No such object, or more than one.
+/// No source has seen what was asked for.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct NotFound(String);
@@ -148,80 +145,5 @@ impl NotFound {
             format!("nearest: {}", near.join(", "))
         };
         Self(format!("no source has seen `{}`; {hint}", printable(asked)))
-    }
-}
-
-/// The object that a person means: a name, an identity, `dcim.device/12`, or a page of NetBox.
-pub(crate) fn find(text: &str, view: &View) -> anyhow::Result<ObjectRef> {
-    let text = text.trim();
-    if let Some(object) = reference(text).or_else(|| page(text)) {
-        let is_there = match object.kind {
-            ObjectKind::Cable => view.cable(object.id).is_some(),
-            _ => view.machine(object).is_some(),
-        };
-        if !is_there {
-            return Err(
-                NotFound(format!("NetBox has no {object} that Surveyor could do anything about")).into()
-            );
-        }
-        return Ok(object);
-    }
-    let mut found: BTreeSet<ObjectRef> =
-        view.by_identity(text).iter().map(|machine| machine.object).collect();
-    found.extend(
-        view.cables
-            .iter()
-            .filter(|cable| cable.ours.id.as_deref() == Some(text) || cable.label == text)
-            .map(|cable| ObjectRef::new(ObjectKind::Cable, cable.id)),
-    );
-    if found.is_empty() {
-        if let Ok(mac) = text.parse() {
-            found.extend(view.by_mac(mac));
-        }
-        for kind in [ObjectKind::Device, ObjectKind::VirtualMachine] {
-            found.extend(view.by_name(kind, text).iter().map(|machine| machine.object));
-        }
-    }
-    match found.len() {
-        1 => found.into_iter().next().ok_or_else(|| NotFound(String::new()).into()),
-        0 => Err(NotFound(format!(
-            "NetBox has no device, virtual machine or cable `{text}` (hint: a name, an identity, `dcim.device/12` or the address of its page)"
-        ))
-        .into()),
-        _ => {
-            let list: Vec<String> = found.iter().map(ToString::to_string).collect();
-            Err(NotFound(format!("`{text}` is not unique: {}", list.join(", "))).into())
-        }
-    }
-}
-
-/// `dcim.device/12`.
-fn reference(text: &str) -> Option<ObjectRef> {
-    let (kind, id) = text.split_once('/')?;
-    Some(ObjectRef::new(ObjectKind::from_content_type(kind)?, id.trim_end_matches('/').parse().ok()?))
-}
-
-/// `https://netbox.example.org/dcim/devices/12/`.
-fn page(text: &str) -> Option<ObjectRef> {
-    let path = text.split_once("://")?.1;
-    let kinds = [ObjectKind::Device, ObjectKind::VirtualMachine, ObjectKind::Cable];
-    kinds.into_iter().find_map(|kind| {
-        let (_, rest) = path.split_once(&format!("/{}", kind.path()))?;
-        Some(ObjectRef::new(kind, rest.split('/').next()?.parse().ok()?))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn objects_are_found_by_reference_and_page() {
-        let device = ObjectRef::new(ObjectKind::Device, 12);
-        assert_eq!(reference("dcim.device/12"), Some(device));
-        assert_eq!(page("https://netbox.example.org/dcim/devices/12/"), Some(device));
-        assert_eq!(page("https://netbox.example.org/sub/dcim/devices/12/journal/"), Some(device));
-        assert_eq!(reference("lldp:00/11"), None);
-        assert_eq!(reference("pve:lab/101/x"), None);
     }
 }

@@ -14,7 +14,7 @@ use crate::plan::view::TAG;
 
 pub(super) async fn run(config: &Config, output: &mut Output) -> anyhow::Result<Ended> {
     let service = setup::service(config).await?;
-    let view = view::read(&service.clients.stager, &service.settings.wishes)
+    let view = view::read_objects(&service.clients.stager, &service.settings.wishes)
         .await
         .context("cannot read what NetBox knows")?;
     let mut counts: BTreeMap<(String, String, String), usize> = BTreeMap::new();

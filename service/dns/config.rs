@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::transport::ssh::SshTarget;
+use crate::transport::ssh::{SshTarget, host_key_fault};
 
 /// For each step up to the start of the command.
 const DEFAULT_TIMEOUT_SECONDS: u64 = 15;
@@ -74,18 +74,8 @@ pub(super) fn fault(config: &UnboundConfig) -> Option<String> {
             ));
         }
     }
-    match (&config.host_key, &config.known_hosts_file) {
-        (Some(pin), _)
-            if !pin.strip_prefix("SHA256:").is_some_and(|hash| (43..=44).contains(&hash.len())) =>
-        {
-            return Some(format!(
-                "`{pin}` is no host key; hint: \"SHA256:..\" as `ssh-keygen -lf` prints it"
-            ));
-        }
-        (None, None) => {
-            return Some("no host key can be checked; hint: set known_hosts_file or host_key".to_owned());
-        }
-        _ => {}
+    if let Some(fault) = host_key_fault(config.host_key.as_deref(), config.known_hosts_file.is_some()) {
+        return Some(fault);
     }
     let asked = config.query.as_ref()?;
     let port = asked.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());

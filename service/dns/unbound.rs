@@ -22,6 +22,7 @@ use super::error::DnsError;
 use super::protocol::{self, Answer, Refusal, Verb};
 use super::{query, served};
 use crate::plan::dns::{FileText, ForeignRecord, Record, ReplaceFile, parse};
+use crate::transport::chain;
 use crate::transport::ssh::{self, Limits, SshConfig};
 
 /// The script, also for `surveyor` to print for whoever installs it.
@@ -222,15 +223,4 @@ impl Unbound {
 fn plain_command() -> String {
     let script: Vec<&str> = HELPER.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
     format!("exec sh -c '{}' {HELPER_NAME}", script.join("\n").replace('\'', r"'\''"))
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }

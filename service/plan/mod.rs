@@ -9,6 +9,7 @@ pub mod diff;
 pub mod dns;
 pub mod explain;
 pub mod ledger;
+pub mod lookup;
 pub mod materialize;
 pub mod reject;
 pub mod render;

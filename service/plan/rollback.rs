@@ -82,17 +82,21 @@ pub fn rollback(machine: &Machine, view: &View, now: Timestamp) -> Plan {
         );
         freed.push(address.id);
     }
-    for (field, present) in [("primary_ip4", machine.primary_ip4), ("primary_ip6", machine.primary_ip6)] {
-        if let Some(primary) = present.filter(|primary| freed.contains(primary)) {
-            let step = Step::Change {
-                kind: machine.object.kind,
-                target: Target::Id(machine.object.id),
-                before: Fields::from([(field.to_owned(), json!(primary))]),
-                after: Fields::from([(field.to_owned(), Value::Null)]),
-                guard: true,
-            };
-            plan.push(Phase::Unset, credential, step, format!("no {field}"));
-        }
+    let primaries = [("primary_ip4", machine.primary_ip4), ("primary_ip6", machine.primary_ip6)];
+    let unset: Vec<(&str, i64)> = primaries
+        .into_iter()
+        .filter_map(|(field, present)| Some((field, present.filter(|primary| freed.contains(primary))?)))
+        .collect();
+    if !unset.is_empty() {
+        let step = Step::Change {
+            kind: machine.object.kind,
+            target: Target::Id(machine.object.id),
+            before: unset.iter().map(|(field, primary)| ((*field).to_owned(), json!(primary))).collect(),
+            after: unset.iter().map(|(field, _)| ((*field).to_owned(), Value::Null)).collect(),
+            guard: true,
+        };
+        let fields: Vec<&str> = unset.iter().map(|(field, _)| *field).collect();
+        plan.push(Phase::Unset, credential, step, format!("no {}", fields.join(", no ")));
     }
     for interface in view.interfaces_of(machine.object) {
         let is_made =

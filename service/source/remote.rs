@@ -12,7 +12,8 @@ use tokio::io::AsyncReadExt as _;
 use super::run::seconds;
 use super::{Check, SetupError};
 use crate::model::SourceName;
-use crate::transport::ssh::{self, Limits, SshConfig, SshError, SshTarget};
+use crate::transport::chain;
+use crate::transport::ssh::{self, Limits, SshConfig, SshError, SshTarget, host_key_fault};
 
 /// Longest file that is read: a quarter of a million leases of the wordiest server.
 pub(super) const MAX_FILE_BYTES: usize = 64 * 1024 * 1024;
@@ -116,19 +117,9 @@ pub(super) fn place(name: &SourceName, login: Login<'_>, timeout: Duration) -> R
     let Some(identity_file) = login.identity_file else {
         return Err(invalid("`identity_file` is missing: the private key for `ssh`".to_owned()));
     };
-    match (login.host_key, login.known_hosts_file) {
-        (Some(pin), _)
-            if !pin.strip_prefix("SHA256:").is_some_and(|hash| (43..=44).contains(&hash.len())) =>
-        {
-            let hint = "\"SHA256:..\" as `ssh-keygen -lf` prints it";
-            return Err(invalid(format!("`host_key` is `{pin}`, which is no host key; hint: {hint}")));
-        }
-        (None, None) => {
-            return Err(invalid(
-                "no host key can be checked; hint: set `known_hosts_file` or `host_key`".to_owned(),
-            ));
-        }
-        _ => {}
+    if let Some(fault) = host_key_fault(login.host_key.map(String::as_str), login.known_hosts_file.is_some())
+    {
+        return Err(invalid(fault));
     }
     Ok(Place::There(Box::new(SshConfig {
         target: target.clone(),
@@ -274,17 +265,6 @@ pub(super) fn quoted(word: &str) -> String {
     let is_plain =
         !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"._/+@=:,%-".contains(&b));
     if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -57,20 +57,17 @@ pub struct SshConfig {
     pub timeout: Duration,
 }
 
-impl SshConfig {
-    /// What is wrong with how the host key is to be checked, before anything is tried.
-    pub fn fault(&self) -> Option<String> {
-        match (&self.host_key, &self.known_hosts_file) {
-            (Some(pin), _)
-                if !pin.strip_prefix("SHA256:").is_some_and(|hash| (43..=44).contains(&hash.len())) =>
-            {
-                Some(format!("`{pin}` is no host key; hint: \"SHA256:..\" as `ssh-keygen -lf` prints it"))
-            }
-            (None, None) => {
-                Some("no host key can be checked; hint: set known_hosts_file or host_key".to_owned())
-            }
-            _ => None,
+/// What is wrong with how the host key is to be checked, before anything is tried: the pinned key, and whether there is a file
+/// of known hosts.
+pub fn host_key_fault(host_key: Option<&str>, has_known_hosts: bool) -> Option<String> {
+    match host_key {
+        Some(pin) if !pin.strip_prefix("SHA256:").is_some_and(|hash| (43..=44).contains(&hash.len())) => {
+            Some(format!("`{pin}` is no host key; hint: \"SHA256:..\" as `ssh-keygen -lf` prints it"))
         }
+        None if !has_known_hosts => {
+            Some("no host key can be checked; hint: set known_hosts_file or host_key".to_owned())
+        }
+        _ => None,
     }
 }
 

@@ -9,6 +9,7 @@ use super::names::{Push, Server};
 use super::{Done, Service, changes};
 use crate::model::{ObjectKind, ObjectRef, Timestamp};
 use crate::netbox::view;
+use crate::plan::lookup;
 use crate::plan::materialize::{self, failure, materialize};
 use crate::plan::rollback::rollback;
 use crate::plan::view::{Machine, Ours, TAG};
@@ -19,9 +20,12 @@ use crate::plan::{Cause, Credential, Fields, Level, Phase, Plan, Step, Target, V
 pub enum Scope {
     /// Everything that was decided.
     All,
-    /// Only these.
-    Only(BTreeSet<ObjectRef>),
+    /// Only what a person calls so: see [`lookup::find`].
+    Named(String),
 }
+
+/// What a scope names.
+type Objects = BTreeSet<ObjectRef>;
 
 /// How long a failed object is left alone before it is tried again, by how often it failed.
 const BACK_OFF_MS: [i64; 5] = [15_000, 60_000, 5 * 60_000, 15 * 60_000, 60 * 60_000];
@@ -109,11 +113,15 @@ impl Service {
     /// One pass; how many plans were put off to the next.
     async fn round(&self, approvals: &Approvals, held: &mut Held, first: bool) -> anyhow::Result<usize> {
         let own = self.own_users_cached().await.context("cannot ask NetBox who we are")?;
-        let view = view::read(&self.clients.stager, &self.settings.wishes)
+        let view = view::read_objects(&self.clients.stager, &self.settings.wishes)
             .await
             .context("cannot read what NetBox knows")?;
-        let view = self.with_switches(view, &approvals.scope).await?;
-        let mut plans = self.plans(&view, approvals, &own, held).await?;
+        let objects = match &approvals.scope {
+            Scope::All => None,
+            Scope::Named(text) => Some(BTreeSet::from([lookup::find(text, &view)?])),
+        };
+        let view = self.with_switches(view, objects.as_ref()).await?;
+        let mut plans = self.plans(&view, approvals, objects.as_ref(), &own, held).await?;
         let deferred = clash::put_off(&mut plans);
         plans.retain(|plan| !plan.is_empty());
         let overall: Vec<String> = plans.iter().map(Plan::hash).collect();
@@ -221,6 +229,7 @@ impl Service {
         &self,
         view: &View,
         approvals: &Approvals,
+        objects: Option<&Objects>,
         own: &BTreeSet<String>,
         held: &mut Held,
     ) -> anyhow::Result<Vec<Plan>> {
@@ -229,7 +238,7 @@ impl Service {
         let foreign = if approvals.push == Push::Skip { Vec::new() } else { self.foreign_records().await };
         let context = materialize::Context { view, now, seen: &seen, foreign: &foreign };
         let mut plans = Vec::new();
-        for machine in view.machines.iter().filter(|machine| in_scope(&approvals.scope, machine.object)) {
+        for machine in view.machines.iter().filter(|machine| in_scope(objects, machine.object)) {
             let Some(ours) = machine.ours.as_ref().filter(|_| machine.has_tag(TAG)) else { continue };
             let decision = ours.decision.as_deref().unwrap_or_default();
             let is_staged = machine.status == view.defaults.staged;
@@ -264,20 +273,18 @@ impl Service {
                     let is_open =
                         !matches!(state, "applied" | "rolled-back" | "retired" | "drifted" | "stale");
                     let is_wanted = is_open || decision == "accept";
-                    let is_due = approvals.scope != Scope::All
-                        || state != "failed"
-                        || self.is_due(machine.object, now);
+                    let is_due = objects.is_some() || state != "failed" || self.is_due(machine.object, now);
                     if machine.status == "active" && ours.id.is_some() && is_wanted && is_due {
                         plans.push(materialize(machine, &context));
                     }
                 }
             }
         }
-        if approvals.scope == Scope::All && !approvals.undo {
+        if objects.is_none() && !approvals.undo {
             self.push_cables(view, own, &mut plans, held).await?;
             plans.extend(reject::half_cables(view));
             plans.extend(self.snoozed(view, own).await?);
-        } else if let Scope::Only(objects) = &approvals.scope
+        } else if let Some(objects) = objects
             && objects.iter().any(|object| object.kind == ObjectKind::Cable)
         {
             if approvals.undo {
@@ -374,11 +381,13 @@ impl Service {
     }
 
     /// Adds the interfaces of what was decided, and of the switches they are proposed on.
-    async fn with_switches(&self, view: View, scope: &Scope) -> anyhow::Result<View> {
+    async fn with_switches(&self, view: View, wanted: Option<&Objects>) -> anyhow::Result<View> {
         let mut objects: BTreeSet<ObjectRef> = view
             .machines
             .iter()
-            .filter(|machine| in_scope(scope, machine.object) && is_interesting(machine, &view, scope))
+            .filter(|machine| {
+                in_scope(wanted, machine.object) && is_interesting(machine, &view, wanted.is_some())
+            })
             .map(|machine| machine.object)
             .collect();
         let device = |id: i64| ObjectRef::new(ObjectKind::Device, id);
@@ -429,16 +438,13 @@ impl Service {
 /// Bookmark of the last look for deleted candidates.
 const DELETIONS: &str = "changes.deletions";
 
-fn in_scope(scope: &Scope, object: ObjectRef) -> bool {
-    match scope {
-        Scope::All => true,
-        Scope::Only(objects) => objects.contains(&object),
-    }
+fn in_scope(objects: Option<&Objects>, object: ObjectRef) -> bool {
+    objects.is_none_or(|objects| objects.contains(&object))
 }
 
 /// Whether the planner may have to do something about it.
-fn is_interesting(machine: &Machine, view: &View, scope: &Scope) -> bool {
-    if *scope != Scope::All {
+fn is_interesting(machine: &Machine, view: &View, is_named: bool) -> bool {
+    if is_named {
         return true;
     }
     let Some(ours) = machine.ours.as_ref().filter(|_| machine.has_tag(TAG)) else { return false };

@@ -27,7 +27,6 @@ use crate::store::{NewCollection, Store};
 
 pub use approval::{Approvals, Held, Scope, Unexpected};
 pub use discovery::{correlate, devices, known, uplinks};
-pub(crate) use names::chain;
 pub use names::{Push, Server};
 pub use serve::{Schedule, serve};
 pub use sources::{Entries, Readable};

@@ -8,6 +8,7 @@ use crate::dns::{DnsError, Unbound};
 use crate::plan::View;
 use crate::plan::dns::{self, ForeignRecord, Refused, ReplaceFile};
 use crate::plan::materialize::desired_names;
+use crate::transport::chain;
 
 /// How one server fared.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -150,18 +151,4 @@ fn too_much(change: &ReplaceFile) -> Option<String> {
 
 fn plan_hash(change: &ReplaceFile) -> String {
     change.to_hash.chars().take(16).collect()
-}
-
-/// An error with all its causes, in one line.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text = format!("{text}: {inner_text}");
-        }
-        cause = inner.source();
-    }
-    text
 }

@@ -5,7 +5,6 @@ use std::sync::{Mutex, PoisonError};
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::chain;
 use crate::model::{ObjectKind, SourceName};
 use crate::netbox::value::{id_of, text_of};
 use crate::netbox::{Client, Endpoint, Error};
@@ -13,6 +12,7 @@ use crate::source::snmp::Credentials;
 use crate::source::{
     Expansion, Inventory, KnownDevice, Listed, Outcome, Source, SourceConfig, Unread, expand,
 };
+use crate::transport::chain;
 
 /// A value that no object has: what a filter finds with it, the filter does not look at.
 const NOBODY: &str = "surveyor-finds-nobody";

@@ -79,7 +79,7 @@ def test_stage_proposes_everything_and_no_more(scene):
 def test_the_second_run_writes_nothing(scene):
     with scene.untouched():
         outcome = scene.surveyor.run("stage", code=(DONE, INCOMPLETE))
-    assert outcome.says("0 writes"), outcome
+    assert outcome.says(" 0 writes"), outcome
 
 
 def test_approved_in_four_ways(scene):
@@ -123,7 +123,7 @@ def test_when_all_is_done_nothing_is_written_any_more(scene):
     with scene.untouched():
         scene.surveyor.run("stage", code=(DONE, INCOMPLETE))
         outcome = scene.surveyor.run("apply", code=(DONE, INCOMPLETE))
-    assert outcome.says("0 writes"), outcome
+    assert outcome.says(" 0 writes"), outcome
 
 
 def test_status_tells_where_things_stand(scene):

@@ -30,7 +30,7 @@ def test_the_switches_are_proposed_with_their_ports(scene):
     assert {"1", "2", "24"} <= ports
     assert scene.admin.none("ipam/ip-addresses/")
     again = scene.stage(code=(DONE, INCOMPLETE))
-    assert again.says("0 writes"), again
+    assert again.says(" 0 writes"), again
 
 
 def test_a_host_before_its_switch_gets_all_but_the_cable(scene):

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from .support import attempts
+from .support import applied, attempts
 from .support.netbox import choice, custom
 from .support.waiting import eventually
 
@@ -180,7 +180,7 @@ def test_a_decision_of_its_own_users_has_no_effect(start):
     with scene.surveyor.serve() as service:
         # A person's approval shows that a sweep has passed.
         scene.approve("backup1")
-        eventually(lambda: custom(scene.admin.device("backup1"), "state") == "applied", timeout=60)
+        eventually(applied.is_applied(scene, "backup1"), timeout=60)
         assert service.process.poll() is None
     gone = [text for rows in scene.changes(before).values() for text in rows["gone"]]
     assert [text for text in gone if not text.startswith("backup1")] == []

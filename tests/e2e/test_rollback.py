@@ -88,7 +88,7 @@ def test_undo_in_netbox_does_the_same_and_no_sweep_applies_it_again(scene):
             "extras/scripts/surveyor_scripts.RollBack/", data={"devices": [number]}, commit=True
         )
         for name in (BY_DECISION, BY_SCRIPT):
-            eventually(lambda name=name: applied.state(scene, name) == "rolled-back", timeout=60)
+            eventually(applied.has_state(scene, name, "rolled-back"), timeout=60)
             applied.check_absent(scene, name)
             assert custom(scene.admin.device(name), "decision") is None
         last = scene.last_change()

@@ -33,9 +33,17 @@ pub enum ViewError {
 
 /// Reads everything but interfaces; those of interest are known only after matching ([`read_interfaces`]).
 pub async fn read(client: &Client, wishes: &Wishes) -> Result<View, ViewError> {
+    let mut view = read_objects(client, wishes).await?;
+    view.defaults = defaults::read(client, wishes).await?;
+    Ok(view)
+}
+
+/// The same without what only new objects need: sites, roles, device types and clusters are not asked for.
+pub async fn read_objects(client: &Client, wishes: &Wishes) -> Result<View, ViewError> {
     let mut view = View::default();
     view.features.inline_mac = has_inline_mac(&client.status().await?);
-    view.defaults = defaults::read(client, wishes).await?;
+    view.defaults.staged.clone_from(&wishes.staged);
+    view.defaults.zone.clone_from(&wishes.zone);
     let thin = [("fields", "id,name,status,site,serial,primary_ip4,primary_ip6")];
     let ours =
         [("tag", TAG), ("fields", "id,name,status,site,serial,tags,primary_ip4,primary_ip6,custom_fields")];

@@ -224,8 +224,9 @@ fn primary_of(machine: &Machine, address: IpAddr) -> Option<i64> {
     if address.is_ipv4() { machine.primary_ip4 } else { machine.primary_ip6 }
 }
 
-/// Primary addresses, where none is set.
+/// Primary addresses, where none is set: one change, whatever the families.
 pub(super) fn primary(machine: &Machine, wanted: &[Wanted], plan: &mut Plan, view: &View) {
+    let (mut before, mut after, mut named) = (Fields::new(), Fields::new(), Vec::new());
     for (field, is_v4) in [("primary_ip4", true), ("primary_ip6", false)] {
         let present = if is_v4 { machine.primary_ip4 } else { machine.primary_ip6 };
         let Some(first) = wanted.iter().find(|wanted| wanted.address.is_ipv4() == is_v4) else { continue };
@@ -241,20 +242,22 @@ pub(super) fn primary(machine: &Machine, wanted: &[Wanted], plan: &mut Plan, vie
             continue;
         }
         plan.facts.insert(format!("primary address {}", first.address));
-        let step = Step::Change {
-            kind: machine.object.kind,
-            target: Target::Id(machine.object.id),
-            before: Fields::from([(field.to_owned(), Value::Null)]),
-            after: Fields::from([(field.to_owned(), first.target.value())]),
-            guard: true,
-        };
-        plan.push(
-            Phase::Attributes,
-            Credential::Materializer,
-            step,
-            format!("primary address {}", first.address),
-        );
+        before.insert(field.to_owned(), Value::Null);
+        after.insert(field.to_owned(), first.target.value());
+        named.push(first.address.to_string());
     }
+    if named.is_empty() {
+        return;
+    }
+    let step = Step::Change {
+        kind: machine.object.kind,
+        target: Target::Id(machine.object.id),
+        before,
+        after,
+        guard: true,
+    };
+    let label = if named.len() == 1 { "primary address" } else { "primary addresses" };
+    plan.push(Phase::Attributes, Credential::Materializer, step, format!("{label} {}", named.join(", ")));
 }
 
 fn primary_elsewhere(address: i64, machine: ObjectRef, view: &View) -> Option<ObjectRef> {

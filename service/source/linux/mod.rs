@@ -22,7 +22,8 @@ use super::snmp::Credentials;
 use super::{Check, SetupError, Source};
 use crate::model::observation::{DeviceFact, DeviceRole};
 use crate::model::{Collection, Fact, FactKind, SourceName};
-use crate::transport::ssh::{Limits, Output, Session, SshConfig, SshError, SshTarget};
+use crate::transport::chain;
+use crate::transport::ssh::{Limits, Output, Session, SshConfig, SshError, SshTarget, host_key_fault};
 
 /// Connecting, logging in, each command: a table of a hundred thousand rows prints in a few seconds.
 const DEFAULT_TIMEOUT_SECONDS: u64 = 15;
@@ -81,7 +82,7 @@ impl Config {
             host_key: self.host_key.clone(),
             timeout: longest,
         };
-        if let Some(fault) = ssh.fault() {
+        if let Some(fault) = host_key_fault(ssh.host_key.as_deref(), ssh.known_hosts_file.is_some()) {
             return Err(invalid(fault));
         }
         let limits = Limits { time: longest, stdout: MAX_OUTPUT, stderr: MAX_STDERR };
@@ -122,7 +123,7 @@ impl Source for Linux {
         let reach = format!("{name}: log in");
         let session = match Session::open(&self.ssh).await {
             Ok(session) => session,
-            Err(error) => return vec![Check::failed(reach, in_full(&error))],
+            Err(error) => return vec![Check::failed(reach, chain(&error))],
         };
         let mut checks = Vec::new();
         match self.ask(&session, commands::NAME).await {
@@ -130,7 +131,7 @@ impl Source for Linux {
                 checks.push(Check::passed(reach, parse::first_line(&said.printed).unwrap_or_default()));
             }
             Ok(said) => checks.push(Check::failed(reach, said.fault.unwrap_or_default())),
-            Err(error) => checks.push(Check::failed(reach, in_full(&error))),
+            Err(error) => checks.push(Check::failed(reach, chain(&error))),
         }
         for command in [commands::LINKS, commands::ADDRESSES, commands::NEIGHBORS, commands::FDB] {
             let what = format!("{name}: {}", command.text);
@@ -139,7 +140,7 @@ impl Source for Linux {
                     (rows, None) => Check::passed(what, format!("{} rows", rows.len())),
                     (_, Some(fault)) => Check::failed(what, fault),
                 },
-                Err(error) => Check::failed(what, in_full(&error)),
+                Err(error) => Check::failed(what, chain(&error)),
             });
         }
         session.close().await;
@@ -149,11 +150,11 @@ impl Source for Linux {
     async fn collect(&self, sink: &mut Collection) {
         let session = match Session::open(&self.ssh).await {
             Ok(session) => session,
-            Err(error) => return sink.gap(FactKind::All, in_full(&error)),
+            Err(error) => return sink.gap(FactKind::All, chain(&error)),
         };
         expect(sink, &KINDS);
         if let Err(error) = self.read_all(&session, sink).await {
-            cut(sink, &in_full(&error));
+            cut(sink, &chain(&error));
         }
         session.close().await;
     }
@@ -183,7 +184,7 @@ impl Linux {
         match session.run(&text, b"", &self.limits).await {
             Ok(output) => Ok(said(command, output)),
             Err(error @ SshError::TooMuchOutput { .. }) => {
-                Ok(Said { printed: Vec::new(), fault: Some(in_full(&error)), is_missing: false })
+                Ok(Said { printed: Vec::new(), fault: Some(chain(&error)), is_missing: false })
             }
             Err(error) => Err(error),
         }
@@ -345,17 +346,6 @@ fn said(command: Command, output: Output) -> Said {
         _ => Some(format!("exit status {status}: {}", first())),
     };
     Said { printed: stdout, fault: fault.filter(|_| !command.is_optional || !is_missing), is_missing }
-}
-
-/// An error with its causes, in one line.
-fn in_full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

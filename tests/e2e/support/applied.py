@@ -23,7 +23,13 @@ def state(scene, name):
 
 def is_applied(scene, name):
     """Whether Surveyor says that it is done."""
-    return lambda: state(scene, name) == "applied"
+    return has_state(scene, name, "applied")
+
+
+def has_state(scene, name, wanted):
+    """Whether an object that is there has come to this state; for asking again and again."""
+    path, _ = scene.admin.ours(name)
+    return lambda: custom(scene.admin.expect("GET", path, fields="custom_fields"), "state") == wanted
 
 
 def masked(address):

@@ -3,7 +3,7 @@
 import time
 
 
-def eventually(check, timeout=30, interval=0.1):
+def eventually(check, timeout=30, interval=0.3):
     """Calls `check` until it returns something true, and returns that; its last complaint when time is up."""
     deadline = time.monotonic() + timeout
     while True:
@@ -18,7 +18,7 @@ def eventually(check, timeout=30, interval=0.1):
         time.sleep(interval)
 
 
-def never(check, during, interval=0.2):
+def never(check, during, interval=0.5):
     """Fails if `check` becomes true within a time."""
     deadline = time.monotonic() + during
     while time.monotonic() < deadline:

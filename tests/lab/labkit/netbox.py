@@ -26,7 +26,9 @@ DATABASES = {{
         "PASSWORD": {db_password!r},
         "HOST": {host!r},
         "PORT": "{db_port}",
-        "CONN_MAX_AGE": 0,
+        # A reset takes the database away under the connections: each request looks first.
+        "CONN_MAX_AGE": 300,
+        "CONN_HEALTH_CHECKS": True,
     }}
 }}
 REDIS = {{
