@@ -66,6 +66,11 @@ if [[ $mode == all ]]; then
     python3 tests/lab/lab.py reset --instance e2e --template empty
 fi
 
+# Parsers and codecs are fuzzed by properties: 256 random cases each, or with SURVEYOR_FULL=1 a hundred times as many.
+if [[ ${SURVEYOR_FULL:-} == 1 ]]; then
+    export PROPTEST_CASES=${PROPTEST_CASES:-25600}
+fi
+
 headline "Rust tests"
 if cargo nextest --version >/dev/null 2>&1; then
     cargo nextest run --locked --no-fail-fast

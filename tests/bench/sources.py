@@ -27,6 +27,7 @@ import ground  # noqa: F401 - finds the packages
 from bench import BUILDS, Table
 from e2e.support import toml
 from e2e.support.configuration import secret
+from wire import self_signed
 
 TESTS = Path(__file__).resolve().parents[1]
 PEERS = TESTS / "lab" / "peers"
@@ -45,10 +46,7 @@ def say(text):
 
 def certificate(folder):
     """A self-signed certificate and its key, as arguments of a peer."""
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-    command += ["-nodes", "-days", "2", "-subj", "/CN=peer", "-keyout", str(key), "-out", str(cert)]
-    subprocess.run(command, check=True, capture_output=True)
+    cert, key = self_signed(folder)
     return ["--cert", str(cert), "--key", str(key)]
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Runs the files of the end-to-end tests in several labs at once: each lab takes the next file when it is done with one.
+Those of tests/e2e/sources need no NetBox and mostly wait: they have a lane of their own.
 
     side_by_side.py [--labs N] [FILE..] [-- arguments for pytest]
 
@@ -17,6 +18,8 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+# The folder of those that need no NetBox.
+APART = "sources"
 LAB = [sys.executable, str(HERE.parent / "lab" / "lab.py")]
 
 
@@ -31,18 +34,21 @@ class Files:
         self.lock = threading.Lock()
         self.failed = []
 
-    def take(self):
-        """The next file; None if there is none."""
+    def take(self, is_apart):
+        """The next file, of those with or without NetBox; None if there is none."""
         with self.lock:
-            return self.waiting.pop(0) if self.waiting else None
+            found = next((path for path in self.waiting if (path.parent.name == APART) == is_apart), None)
+            if found:
+                self.waiting.remove(found)
+            return found
 
-    def done(self, path, number, code, output, seconds):
+    def done(self, path, where, code, output, seconds):
         """Prints what it said."""
         with self.lock:
             self.seconds[path.name] = round(seconds, 1)
             if code:
                 self.failed.append(path.name)
-            print(f"\n-- {path.name}: {seconds:.0f} s, lab {number}{', FAILED' if code else ''}", flush=True)
+            print(f"\n-- {path.name}: {seconds:.0f} s, {where}{', FAILED' if code else ''}", flush=True)
             print(output.rstrip(), flush=True)
 
     def remember(self):
@@ -73,15 +79,15 @@ def bring_up(number):
     return environment
 
 
-def work(number, environment, files, more):
-    """Runs one file after the other in one lab."""
-    while path := files.take():
+def work(where, environment, files, more):
+    """Runs one file after the other in one lane."""
+    while path := files.take(where == APART):
         started = time.monotonic()
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path), *more]
         done = subprocess.run(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
-        files.done(path, number + 1, done.returncode, done.stdout, time.monotonic() - started)
+        files.done(path, where, done.returncode, done.stdout, time.monotonic() - started)
 
 
 def main():
@@ -92,15 +98,15 @@ def main():
     environments = [bring_up(number) for number in range(chosen.labs)]
     info = subprocess.run([*LAB, "info"], stdout=subprocess.PIPE, text=True, check=True)
     memory = Path(json.loads(info.stdout)["dir"]) / "cache" / "e2e-seconds.json"
-    files = Files(chosen.files or sorted(HERE.glob("test_*.py")), memory)
-    labs = [
-        threading.Thread(target=work, args=(number, environment, files, chosen.pytest))
-        for number, environment in enumerate(environments)
-    ]
-    for lab in labs:
-        lab.start()
-    for lab in labs:
-        lab.join()
+    every = [*HERE.glob("test_*.py"), *(HERE / APART).glob("test_*.py")]
+    files = Files([path.resolve() for path in chosen.files] or sorted(every), memory)
+    lanes = [(f"lab {number}", environment) for number, environment in enumerate(environments, 1)]
+    lanes.append((APART, environments[0]))
+    threads = [threading.Thread(target=work, args=(*lane, files, chosen.pytest)) for lane in lanes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     files.remember()
     failed = f"FAILED: {', '.join(files.failed)}" if files.failed else "all passed"
     print(

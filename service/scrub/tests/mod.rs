@@ -390,7 +390,7 @@ fn the_scenarios_come_out_the_same() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn candidates_are_the_same_under_other_names(collections in any_collections(), key: [u8; 32]) {

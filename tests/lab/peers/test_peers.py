@@ -5,7 +5,6 @@ import http.client
 import json
 import shutil
 import ssl
-import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -28,12 +27,7 @@ TOKEN, SECRET = "surveyor@pve!ro", "6e1a2b3c-0000-4000-8000-123456789abc"
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     """A self-signed certificate and its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-    command += ["-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", str(key), "-out", str(cert)]
-    subprocess.run(command, check=True, capture_output=True)
-    return cert, key
+    return wire.self_signed(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture

@@ -18,10 +18,21 @@ import http.server
 import json
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+
+
+def self_signed(folder, name="localhost"):
+    """A certificate and its key for a peer that a test starts itself, as files in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    command += ["-nodes", "-days", "2", "-subj", f"/CN={name}", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run(command, check=True, capture_output=True)
+    return cert, key
 
 
 def read_json(path):

@@ -6,10 +6,10 @@ import subprocess
 
 import pytest
 
-from .support.namespaces import Network, reason_to_skip
-from .support.neighbors import Forger, Listener, made_from
-from .support.scanning import doctor, scan
-from .support.surveyor import DONE, INCOMPLETE
+from ..support.namespaces import Network, reason_to_skip
+from ..support.neighbors import Forger, Listener, made_from
+from ..support.scanning import doctor, scan
+from ..support.surveyor import DONE, INCOMPLETE
 
 PREFIX = "2001:db8:93:1::/64"
 FEW = 300
@@ -58,7 +58,7 @@ def network():
 
 def wait_for_link_local(network):
     """Until all addresses of the links are in use."""
-    from .support.waiting import eventually
+    from ..support.waiting import eventually
 
     def settled():
         """No address is tentative."""

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from .support import dhcp, toml
-from .support.configuration import secret
-from .support.namespaces import Network, reason_to_skip
-from .support.surveyor import DONE, FIXABLE, INCOMPLETE, binary
-from .support.waiting import eventually
+from ..support import dhcp, toml
+from ..support.configuration import secret
+from ..support.namespaces import Network, reason_to_skip
+from ..support.surveyor import DONE, FIXABLE, INCOMPLETE, binary
+from ..support.waiting import eventually
 
 NAS, PRINTER, RESERVED = "00:11:32:C4:5D:80", "52:54:00:12:34:56", "BC:24:11:00:00:07"
 NEVER_CAME = "00:11:22:33:44:55"

@@ -6,10 +6,10 @@ import subprocess
 
 import pytest
 
-from .support.namespaces import Network, reason_to_skip
-from .support.scanning import scan
-from .support.surveyor import DONE, INCOMPLETE
-from .support.waiting import eventually
+from ..support.namespaces import Network, reason_to_skip
+from ..support.scanning import scan
+from ..support.surveyor import DONE, INCOMPLETE
+from ..support.waiting import eventually
 
 UNBOUND = "/usr/sbin/unbound"
 CONFIGURATION = """\

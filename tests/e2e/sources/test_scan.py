@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from .support.namespaces import Network, Responder, reason_to_skip
-from .support.scanning import doctor, scan
-from .support.surveyor import DONE, INCOMPLETE
+from ..support.namespaces import Network, Responder, reason_to_skip
+from ..support.scanning import doctor, scan
+from ..support.surveyor import DONE, INCOMPLETE
 
 WITHOUT_RAW = ("setpriv", "--bounding-set", "-net_raw", "--inh-caps", "-net_raw")
 

@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from .support import box as boxes
-from .support import toml
-from .support.namespaces import Network, reason_to_skip
-from .support.surveyor import DONE, INCOMPLETE, binary
-from .support.waiting import eventually
+from ..support import box as boxes
+from ..support import toml
+from ..support.namespaces import Network, reason_to_skip
+from ..support.surveyor import DONE, INCOMPLETE, binary
+from ..support.waiting import eventually
 
 # Universal addresses, as cards have; `dumb` has another machine behind it that only frames tell of.
 HOSTS = {"alone": "52:54:00:00:00:11", "dumb": "00:16:3e:00:00:22"}

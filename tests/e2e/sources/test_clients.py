@@ -8,20 +8,17 @@ from pathlib import Path
 
 import pytest
 from proxmoxer import ProxmoxAPI
+from wire import self_signed
 
-from .support.configuration import only, sources
-from .support.lab import LAB
-from .support.surveyor import Surveyor
+from ..support.configuration import only, sources
+from ..support.lab import LAB
+from ..support.surveyor import Surveyor
 
 
 @contextlib.contextmanager
 def api_peer(lab, folder):
     """The lab's router over its binary API; its address."""
-    folder.mkdir(parents=True, exist_ok=True)
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-    command += ["-nodes", "-days", "2", "-subj", "/CN=router1", "-keyout", str(key), "-out", str(cert)]
-    subprocess.run(command, check=True, capture_output=True)
+    cert, key = self_signed(folder, "router1")
     router = lab.info["routeros"]
     argv = [sys.executable, str(LAB / "peers" / "routeros_api.py"), "--data", str(lab.network / "routeros")]
     argv += ["--cert", str(cert), "--key", str(key), "--username", router["username"]]
