@@ -1,11 +1,13 @@
 //! `surveyor discover`: read and correlate, print, write nothing.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::output::{Output, counted};
 use super::table::table;
+use super::writing::Writing;
 use super::{Ended, setup};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, ConfigError};
@@ -51,22 +53,21 @@ pub(super) async fn run(config: &Config, wanted: &Arguments, output: &mut Output
         );
     }
     let mut is_complete = true;
-    let discovery = match &config.netbox {
-        Some(_) if wanted.replay.is_none() && !wanted.scrub => {
-            match with_netbox(config, &collections).await {
-                Ok(discovery) => discovery,
-                Err(error) => {
-                    is_complete = false;
-                    output.say(format!("warning: without NetBox: {error:#}"));
-                    without_netbox(config, &collections, output)
-                }
+    let mut found = None;
+    if config.netbox.is_some() && wanted.replay.is_none() && !wanted.scrub {
+        match with_netbox(config, &collections).await {
+            Ok(discovery) => found = Some(discovery),
+            Err(error) => {
+                is_complete = false;
+                output.say(format!("warning: without NetBox: {error:#}"));
             }
         }
-        _ => without_netbox(config, &collections, output),
+    }
+    let rest = match found {
+        Some(discovery) => print(discovery, output)?,
+        None => print_without_netbox(config, &collections, output)?,
     };
-    output.object(&discovery)?;
-    print(&discovery, output)?;
-    Ok(if is_complete && discovery.gaps.is_empty() { Ended::Done } else { Ended::Incomplete })
+    Ok(if is_complete && rest.gaps.is_empty() { Ended::Done } else { Ended::Incomplete })
 }
 
 /// Refuses a folder that must not be written to: the recording that is read, or one that has recordings which are not scrubbed.
@@ -125,21 +126,49 @@ async fn with_netbox(config: &Config, collections: &[Collection]) -> anyhow::Res
 /// What correlation cannot know without NetBox.
 pub(super) const WITHOUT_NETBOX: &str = "note: without NetBox the known prefixes, documented MAC addresses and cables are not known: only networks that the sources are connected to make hosts";
 
-fn without_netbox(config: &Config, collections: &[Collection], output: &Output) -> Discovery {
+/// Prints what is found, each candidate as soon as it is worded: there may be more than should be in memory at once.
+fn print_without_netbox(
+    config: &Config,
+    collections: &[Collection],
+    output: &mut Output,
+) -> anyhow::Result<Discovery> {
     output.say(WITHOUT_NETBOX);
     let known = Known { stage_random_macs: config.stage_random_macs, ..Known::default() };
-    worker::correlate(collections, &known)
+    if output.json {
+        let writing = Writing::new(collections, &known);
+        output.object(&writing)?;
+        return Ok(writing.written());
+    }
+    let mut rows = Vec::new();
+    let Ok(rest) = worker::correlate_each(collections, &known, |candidate| {
+        rows.push(row(&candidate));
+        Ok::<(), Infallible>(())
+    });
+    print_text(rows, &rest, output)?;
+    Ok(rest)
+}
+
+/// Prints a whole discovery; what is left of it then has no candidates.
+fn print(mut discovery: Discovery, output: &mut Output) -> anyhow::Result<Discovery> {
+    if output.json {
+        output.object(&discovery)?;
+    } else {
+        let rows = std::mem::take(&mut discovery.candidates).iter().map(row).collect();
+        print_text(rows, &discovery, output)?;
+    }
+    Ok(discovery)
 }
 
 /// Candidates, links, contradictions and gaps, for people.
-pub(super) fn print(discovery: &Discovery, output: &mut Output) -> anyhow::Result<()> {
-    if !discovery.candidates.is_empty() {
+fn print_text(candidates: Vec<Vec<String>>, found: &Discovery, output: &mut Output) -> anyhow::Result<()> {
+    let count = candidates.len();
+    if count > 0 {
         let head = ["NAME", "KIND", "CLASS", "MAC", "ADDRESSES", "PORT", "CONF", "SOURCES", "NOTE"];
-        output.block(&table(&head, discovery.candidates.iter().map(row)))?;
+        output.block(&table(&head, candidates))?;
     }
-    if !discovery.links.is_empty() {
+    if !found.links.is_empty() {
         output.line("")?;
-        let rows = discovery.links.iter().map(|link| {
+        let rows = found.links.iter().map(|link| {
             vec![
                 format!("{} {}", link.a.switch, link.a.port),
                 format!("{} {}", link.b.switch, link.b.port),
@@ -149,18 +178,18 @@ pub(super) fn print(discovery: &Discovery, output: &mut Output) -> anyhow::Resul
         });
         output.block(&table(&["LINK", "TO", "EVIDENCE", "CONF"], rows))?;
     }
-    for conflict in &discovery.conflicts {
+    for conflict in &found.conflicts {
         output.line(format!("conflict: {}", explain::conflict(conflict, render::printable)))?;
     }
-    for gap in &discovery.gaps {
+    for gap in &found.gaps {
         output.line(format!("gap: {} {}: {}", gap.source, gap.facts.as_str(), gap.reason))?;
     }
     output.line(format!(
         "{}, {}, {}, {}",
-        counted(discovery.candidates.len(), "candidate"),
-        counted(discovery.links.len(), "link"),
-        counted(discovery.conflicts.len(), "conflict"),
-        counted(discovery.gaps.len(), "gap")
+        counted(count, "candidate"),
+        counted(found.links.len(), "link"),
+        counted(found.conflicts.len(), "conflict"),
+        counted(found.gaps.len(), "gap")
     ))
 }
 

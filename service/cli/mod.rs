@@ -16,6 +16,7 @@ mod setup;
 mod stage;
 mod status;
 mod table;
+mod writing;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,38 +1,81 @@
 //! Hosts: machines that no source reads and no hypervisor runs, from leases, ARP, scans, announcements and forwarding tables.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashSet};
 
 use super::attachment::edge::Placement;
 use super::draft::Draft;
+use super::machines::Machine;
 use super::naming;
 use super::world::World;
-use crate::model::{Candidate, CandidateKind, Identity, MacAddr, NameOrigin};
+use crate::model::{Candidate, CandidateKind, HostName, Identity, MacAddr, NameOrigin};
 
-/// All host candidates.
-pub(super) fn hosts(world: &World<'_, '_>) -> Vec<Candidate> {
-    let mut candidates = Vec::new();
-    for machine in &world.machines.all {
-        if machine.device.is_none() && machine.guest.is_none() {
-            candidates.extend(host(world, &machine.macs));
-        }
+/// The addresses of everything that may be a host, each group once, sorted by the lowest address.
+pub(super) struct Groups<'w> {
+    machines: Vec<&'w BTreeSet<MacAddr>>,
+    lone: Vec<MacAddr>,
+}
+
+impl<'w> Groups<'w> {
+    /// Machines of several addresses that are no devices and no guests, and all other addresses.
+    pub(super) fn new(world: &World<'w, '_>) -> Self {
+        let is_host = |machine: &&'w Machine| machine.device.is_none() && machine.guest.is_none();
+        let machines = world.machines.all.iter().filter(is_host).map(|machine| &machine.macs);
+        let mut lone: Vec<MacAddr> = world.sightings.iter().map(|(mac, _)| mac).collect();
+        lone.extend(
+            world
+                .heard
+                .iter()
+                .filter(|heard| heard.speaker.is_none() && heard.is_introduction())
+                .flat_map(|heard| heard.macs().collect::<Vec<_>>()),
+        );
+        lone.extend(world.edge.rows.macs());
+        lone.sort_unstable();
+        lone.dedup();
+        lone.retain(|mac| world.machines.of(*mac).is_none() && !world.inventory.is_own(*mac));
+        let mut machines: Vec<&BTreeSet<MacAddr>> = machines.filter(|macs| !macs.is_empty()).collect();
+        machines.sort();
+        Self { machines, lone }
     }
-    let mut lone: Vec<MacAddr> = world.sightings.iter().map(|(mac, _)| mac).collect();
-    lone.extend(
-        world
-            .heard
-            .iter()
-            .filter(|heard| heard.speaker.is_none() && heard.is_introduction())
-            .flat_map(|heard| heard.macs().collect::<Vec<_>>()),
-    );
-    lone.extend(world.edge.rows.macs());
-    lone.sort_unstable();
-    lone.dedup();
-    for mac in lone {
-        if world.machines.of(mac).is_none() && !world.inventory.is_own(mac) {
-            candidates.extend(host(world, &BTreeSet::from([mac])));
-        }
-    }
-    candidates
+}
+
+/// All host candidates, sorted by identity. Each is worded when it is asked for.
+pub(super) fn hosts<'c>(
+    world: &'c World<'_, '_>,
+    groups: &'c Groups<'_>,
+) -> impl Iterator<Item = Candidate> + use<'c> {
+    let mut machines = groups.machines.iter().copied().peekable();
+    let mut lone = groups.lone.iter().copied().peekable();
+    let next = move || match (machines.peek().and_then(|macs| macs.first()), lone.peek()) {
+        (Some(machine), Some(mac)) if machine > mac => lone.next().map(lone_host),
+        (Some(_), _) => machines.next().map(Cow::Borrowed),
+        (None, _) => lone.next().map(lone_host),
+    };
+    std::iter::from_fn(next).filter_map(|macs| host(world, &macs))
+}
+
+fn lone_host<'c>(mac: MacAddr) -> Cow<'c, BTreeSet<MacAddr>> {
+    Cow::Owned(BTreeSet::from([mac]))
+}
+
+/// The names of all hosts, without those that nothing contests: where nobody speaks of an address, the host has its name by that
+/// address, which only one that calls itself so can want too, a host or one of `others`.
+pub(super) fn names(
+    world: &World<'_, '_>,
+    groups: &Groups<'_>,
+    others: &[Candidate],
+) -> Vec<(HostName, Identity)> {
+    let named = |host: Candidate| (host.name, host.identity);
+    let (spoken, silent): (Vec<MacAddr>, Vec<MacAddr>) =
+        groups.lone.iter().partition(|mac| world.speaks_of(**mac));
+    let spoken = Groups { machines: groups.machines.clone(), lone: spoken };
+    let mut names: Vec<(HostName, Identity)> = hosts(world, &spoken).map(named).collect();
+    let of_others = others.iter().map(|other| &other.name);
+    let wanted: HashSet<&HostName> = names.iter().map(|(name, _)| name).chain(of_others).collect();
+    let contested = silent.into_iter().filter(|mac| wanted.contains(&naming::fallback(*mac)));
+    let contested: Vec<MacAddr> = contested.collect();
+    names.extend(contested.into_iter().filter_map(|mac| host(world, &BTreeSet::from([mac]))).map(named));
+    names
 }
 
 /// The host with these addresses, if what is said of them makes one.

@@ -43,6 +43,7 @@ use crate::model::{Candidate, Class, Collection, Conflict, Discovery, Gap, HostN
 pub use explain::{explain, explain_each};
 
 use attachment::{edge::Edge, rows::Rows, topology::Topology};
+use hosts::Groups;
 use world::World;
 
 /// Works out which hosts there are and where they hang, how the network's own devices are linked, and what contradicts what.
@@ -50,6 +51,31 @@ use world::World;
 /// The order of collections, facts and rows does not matter, and times are not looked at.
 pub fn correlate(collections: &[Collection], known: &Known) -> Discovery {
     with_world(collections, known, conclude)
+}
+
+/// Like [`correlate`], for more candidates than should be in memory at once: each is handed on as soon as it is worded, in the
+/// same order, and the result has none. An error ends it.
+pub fn correlate_each<E>(
+    collections: &[Collection],
+    known: &Known,
+    mut take: impl FnMut(Candidate) -> Result<(), E>,
+) -> Result<Discovery, E> {
+    with_world(collections, known, |world| {
+        let (devices, groups) = (devices_and_guests(world), Groups::new(world));
+        // A name is wanted by two or not, which must be known before the first is handed on.
+        let names = hosts::names(world, &groups, &devices);
+        let of_devices = devices.iter().map(|candidate| (&candidate.name, &candidate.identity));
+        let all = of_devices.chain(names.iter().map(|(name, identity)| (name, identity)));
+        let contests = naming::contests(all, &administered(world));
+        drop(names);
+        let mut conflicts = BTreeSet::new();
+        for mut candidate in in_order(devices, hosts::hosts(world, &groups)) {
+            settle(&mut candidate, &contests);
+            conflicts.extend(candidate.conflicts.iter().cloned());
+            take(candidate)?;
+        }
+        Ok(besides(world, conflicts))
+    })
 }
 
 /// Works out everything that candidates are worded from, and hands it on.
@@ -78,24 +104,71 @@ fn with_world<T>(collections: &[Collection], known: &Known, then: impl FnOnce(&W
 
 /// Words the result.
 fn conclude(world: &World<'_, '_>) -> Discovery {
+    let (devices, groups) = (devices_and_guests(world), Groups::new(world));
+    let mut candidates: Vec<Candidate> =
+        in_order(devices, hosts::hosts(world, &groups)).map(without_spare_room).collect();
+    let names = candidates.iter().map(|candidate| (&candidate.name, &candidate.identity));
+    let contests = naming::contests(names, &administered(world));
+    for candidate in &mut candidates {
+        settle(candidate, &contests);
+    }
+    let conflicts = candidates.iter().flat_map(|candidate| candidate.conflicts.iter().cloned()).collect();
+    Discovery { candidates, ..besides(world, conflicts) }
+}
+
+/// Devices and guests, sorted by identity.
+fn devices_and_guests(world: &World<'_, '_>) -> Vec<Candidate> {
     let mut candidates = devices::devices(world);
     // A switch's own address is on no card.
     candidates.iter_mut().filter(|device| device.class != Class::Network).for_each(place_own_mac);
     candidates.extend(guests::guests(world));
-    candidates.extend(hosts::hosts(world));
     candidates.sort_by(|a, b| a.identity.cmp(&b.identity));
-    naming::resolve_duplicates(&mut candidates, &administered(world));
-    for candidate in &mut candidates {
-        candidate.conflicts.sort();
-        if !candidate.conflicts.is_empty() {
-            candidate.confidence = candidate.confidence.min(confidence::CONTRADICTED);
-        }
+    candidates
+}
+
+/// Both, which are sorted by identity, in one order.
+fn in_order(
+    devices: Vec<Candidate>,
+    hosts: impl Iterator<Item = Candidate>,
+) -> impl Iterator<Item = Candidate> {
+    let (mut devices, mut hosts) = (devices.into_iter().peekable(), hosts.peekable());
+    std::iter::from_fn(move || match (devices.peek(), hosts.peek()) {
+        (Some(device), Some(host)) if device.identity > host.identity => hosts.next(),
+        (Some(_), _) => devices.next(),
+        (None, _) => hosts.next(),
+    })
+}
+
+/// Decides about its name, and what contradictions mean for its confidence.
+fn settle(candidate: &mut Candidate, contests: &naming::Contests) {
+    naming::settle(candidate, contests);
+    candidate.conflicts.sort();
+    if !candidate.conflicts.is_empty() {
+        candidate.confidence = candidate.confidence.min(confidence::CONTRADICTED);
     }
+}
+
+/// A candidate that is kept beside many others. Lists have room for four when they have one, which is much for a card.
+fn without_spare_room(mut candidate: Candidate) -> Candidate {
+    candidate.interfaces.shrink_to_fit();
+    candidate.reasons.shrink_to_fit();
+    candidate.sources.shrink_to_fit();
+    candidate.evidence.shrink_to_fit();
+    if candidate.aliases.is_empty() {
+        // An emptied set keeps its first node.
+        candidate.aliases = BTreeSet::new();
+    }
+    candidate
+}
+
+/// What is found beside candidates.
+fn besides(world: &World<'_, '_>, mut conflicts: BTreeSet<Conflict>) -> Discovery {
     let (links, disagreements) = links::links(world.inventory, world.edge, world.heard);
+    conflicts.extend(disagreements);
     Discovery {
-        conflicts: conflicts(&candidates, disagreements),
-        candidates,
+        candidates: Vec::new(),
         links,
+        conflicts: conflicts.into_iter().collect(),
         gaps: gaps(world.collections),
     }
 }
@@ -124,11 +197,6 @@ fn administered(world: &World<'_, '_>) -> BTreeMap<Identity, BTreeSet<HostName>>
         names.entry(identity).or_default().insert(name);
     }
     names
-}
-
-fn conflicts(candidates: &[Candidate], links: Vec<Conflict>) -> Vec<Conflict> {
-    let of_candidates = candidates.iter().flat_map(|candidate| candidate.conflicts.iter().cloned());
-    of_candidates.chain(links).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn gaps(collections: &[&Collection]) -> Vec<Gap> {

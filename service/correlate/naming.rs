@@ -82,36 +82,50 @@ pub(super) fn spelled(name: &str) -> HostName {
     format!("device-{plain}").parse().expect("a valid host name")
 }
 
-/// Takes a name from all but the one candidate that has it from an administrator, and says so.
-pub(super) fn resolve_duplicates(
-    candidates: &mut [Candidate],
+/// A name that several candidates want.
+#[derive(Debug)]
+pub(super) struct Contest {
+    /// All that want it, sorted.
+    identities: Vec<Identity>,
+    /// The one that has it from an administrator.
+    keeper: Option<Identity>,
+}
+
+/// The names that several candidates want.
+pub(super) type Contests = BTreeMap<HostName, Contest>;
+
+/// Finds them among the names of all candidates.
+pub(super) fn contests<'a>(
+    names: impl IntoIterator<Item = (&'a HostName, &'a Identity)>,
     administered: &BTreeMap<Identity, BTreeSet<HostName>>,
-) {
-    let mut wanted: BTreeMap<HostName, Vec<usize>> = BTreeMap::new();
-    for (index, candidate) in candidates.iter().enumerate() {
-        wanted.entry(candidate.name.clone()).or_default().push(index);
+) -> Contests {
+    let mut wanted: BTreeMap<&HostName, Vec<&Identity>> = BTreeMap::new();
+    for (name, identity) in names {
+        wanted.entry(name).or_default().push(identity);
     }
-    for (name, several) in wanted.into_iter().filter(|(_, several)| several.len() > 1) {
-        let mut identities: Vec<Identity> =
-            several.iter().map(|index| candidates[*index].identity.clone()).collect();
-        identities.sort();
-        let has_right = |index: &usize| {
-            administered.get(&candidates[*index].identity).is_some_and(|names| names.contains(&name))
-        };
-        let entitled: Vec<usize> = several.iter().copied().filter(has_right).collect();
-        let keeper = if let [one] = entitled.as_slice() { Some(*one) } else { None };
-        for index in several {
-            let candidate = &mut candidates[index];
-            let conflict = Conflict::DuplicateName { name: name.clone(), identities: identities.clone() };
-            candidate.conflicts.push(conflict);
-            if Some(index) != keeper {
-                candidate.other_names.push(name.to_string());
-                candidate.other_names.sort();
-                candidate.other_names.dedup();
-                let mac = candidate.interfaces.iter().find_map(|interface| interface.mac);
-                candidate.name = mac.map_or_else(|| spelled(candidate.identity.as_str()), fallback);
-                candidate.name_origin = NameOrigin::Fallback;
-            }
-        }
+    let several = wanted.into_iter().filter(|(_, several)| several.len() > 1);
+    let contest = |(name, mut several): (&HostName, Vec<&Identity>)| {
+        several.sort();
+        let has_right =
+            |identity: &&&Identity| administered.get(**identity).is_some_and(|names| names.contains(name));
+        let entitled: Vec<&&Identity> = several.iter().filter(has_right).collect();
+        let keeper = if let [one] = entitled.as_slice() { Some((**one).clone()) } else { None };
+        (name.clone(), Contest { identities: several.into_iter().cloned().collect(), keeper })
+    };
+    several.map(contest).collect()
+}
+
+/// Takes a contested name from a candidate, unless it is the one that has it from an administrator, and says so.
+pub(super) fn settle(candidate: &mut Candidate, contests: &Contests) {
+    let Some((name, contest)) = contests.get_key_value(&candidate.name) else { return };
+    let conflict = Conflict::DuplicateName { name: name.clone(), identities: contest.identities.clone() };
+    candidate.conflicts.push(conflict);
+    if contest.keeper.as_ref() != Some(&candidate.identity) {
+        candidate.other_names.push(name.to_string());
+        candidate.other_names.sort();
+        candidate.other_names.dedup();
+        let mac = candidate.interfaces.iter().find_map(|interface| interface.mac);
+        candidate.name = mac.map_or_else(|| spelled(candidate.identity.as_str()), fallback);
+        candidate.name_origin = NameOrigin::Fallback;
     }
 }

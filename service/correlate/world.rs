@@ -136,6 +136,11 @@ impl<'w, 'a> World<'w, 'a> {
         self.strangers.get(&mac).into_iter().flatten().filter_map(|index| self.heard.get(*index))
     }
 
+    /// Whether anything but a forwarding table knows this address.
+    pub(super) fn speaks_of(&self, mac: MacAddr) -> bool {
+        !self.sightings.of(mac).is_empty() || self.strangers.contains_key(&mac)
+    }
+
     /// The sources that read the table of this port's device.
     pub(super) fn tables_of(&self, port: PortId) -> impl Iterator<Item = &'a str> + use<'a> {
         let device = self.inventory.get(self.edge.ports.device(port));

@@ -37,9 +37,19 @@ impl Drop for Peer {
 impl Peer {
     /// Starts `tests/lab/peers/NAME.py` on a copy of `tests/lab/networks/hq/NAME`.
     pub(super) fn start(name: &str, secret_option: &str, options: &[&str]) -> Option<Self> {
+        Self::start_with(name, name, secret_option, options)
+    }
+
+    /// The same for a peer that shares the folder of another.
+    pub(super) fn start_with(
+        name: &str,
+        network: &str,
+        secret_option: &str,
+        options: &[&str],
+    ) -> Option<Self> {
         let lab = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab");
         let script = lab.join("peers").join(format!("{name}.py"));
-        let network = lab.join("networks/hq").join(name);
+        let network = lab.join("networks/hq").join(network);
         if !script.exists() || !network.exists() {
             println!("skipped: {} is not there", script.display());
             return None;

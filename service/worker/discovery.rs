@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::correlate;
-use crate::model::{Collection, Discovery, Known, ObjectRef};
+use crate::model::{Candidate, Collection, Discovery, Known, ObjectRef};
 use crate::plan::stage::{Found, find};
 use crate::plan::{Target, View};
 
@@ -25,6 +25,15 @@ pub fn known(view: &View, stage_random_macs: bool) -> Known {
 /// Candidates of these collections without a NetBox.
 pub fn correlate(collections: &[Collection], known: &Known) -> Discovery {
     correlate::correlate(collections, known)
+}
+
+/// The same, each candidate handed on as soon as it is worded: the result has none.
+pub fn correlate_each<E>(
+    collections: &[Collection],
+    known: &Known,
+    take: impl FnMut(Candidate) -> Result<(), E>,
+) -> Result<Discovery, E> {
+    correlate::correlate_each(collections, known, take)
 }
 
 /// The NetBox objects that the network's own devices are, by the name sources give them.

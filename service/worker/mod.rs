@@ -26,7 +26,7 @@ use crate::plan::{Plan, View};
 use crate::store::{NewCollection, Store};
 
 pub use approval::{Approvals, Held, Scope, Unexpected};
-pub use discovery::{correlate, devices, known, uplinks};
+pub use discovery::{correlate, correlate_each, devices, known, uplinks};
 pub use names::{Push, Server};
 pub use serve::{Schedule, serve};
 pub use sources::{Entries, Readable};

@@ -269,3 +269,15 @@ fn a_mute_node_is_found_by_its_guests_or_by_the_address_it_is_read_at() {
     let owner = find(&found, "n1").unwrap();
     assert_eq!(owner.device.as_deref(), Some("pve1"), "the node's address is the node's, and no host");
 }
+
+#[test]
+fn a_client_that_takes_the_name_of_a_silent_address_does_not_get_it() {
+    let silent = mac("h2").compact();
+    let found = discover(&format!(
+        "router r1 r1\n lease r1 h1 192.0.2.10 host-{silent}\n switch sw1 s1\n fdb sw1 ether5 h1\n fdb sw1 ether6 h2"
+    ));
+    assert_eq!(name(&found, "h1"), format!("host-{}", mac("h1").compact()));
+    assert_eq!(name(&found, "h2"), format!("host-{silent}"));
+    assert_eq!(candidate(&found, "h2").conflicts, candidate(&found, "h1").conflicts);
+    assert_eq!(candidate(&found, "h2").conflicts.len(), 1);
+}

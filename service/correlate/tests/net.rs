@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::correlate::correlate;
+use crate::correlate::{correlate, correlate_each};
 use crate::model::candidate::Known;
 use crate::model::observation::{
     Capability, DeviceFact, DeviceRole, GuestFact, GuestKind, GuestNic, InterfaceFact, LeaseFact, LeaseState,
@@ -220,7 +220,21 @@ fn capability(word: &str) -> Capability {
 
 /// Correlates a network without knowledge from NetBox.
 pub(super) fn discover(text: &str) -> Discovery {
-    correlate(&collections(text), &Known::default())
+    let collections = collections(text);
+    let found = correlate(&collections, &Known::default());
+    assert_eq!(found, one_by_one(&collections, &Known::default()), "handed on or kept");
+    found
+}
+
+/// The same from [`correlate_each`].
+pub(super) fn one_by_one(collections: &[Collection], known: &Known) -> Discovery {
+    let mut candidates = Vec::new();
+    let take = |candidate| {
+        candidates.push(candidate);
+        Ok::<(), std::convert::Infallible>(())
+    };
+    let Ok(found) = correlate_each(collections, known, take);
+    Discovery { candidates, ..found }
 }
 
 /// The candidate that has this address on a card.

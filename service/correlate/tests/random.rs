@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use proptest::prelude::*;
 
 use super::lawful::{Edge, Network, Recipe, build, recipe, shuffle, switch_name};
-use super::net::hangs;
+use super::net::{hangs, one_by_one};
 use crate::correlate::correlate;
 use crate::model::candidate::Known;
 use crate::model::observation::{Capability, LeaseFact, LeaseState, NeighborFact};
@@ -130,6 +130,7 @@ proptest! {
         let found = correlate(&network.collections, &Known::default());
         let shuffled = shuffle(&network.collections, seed);
         prop_assert_eq!(&found, &correlate(&shuffled, &Known::default()));
+        prop_assert_eq!(&found, &one_by_one(&shuffled, &Known::default()));
         prop_assert_eq!(&found, &correlate(&network.collections, &Known::default()));
     }
 

@@ -1,25 +1,31 @@
 //! The binary API over TLS (service `api-ssl`), which RouterOS 6 has too. Knows no menu.
 //!
-//! Menus are printed at the same time on sessions of their own, which are kept for the next ones: a menu that hangs
-//! holds up only its own session, which is then dropped.
+//! Menus are printed at the same time on one session, told apart by tags. The session is kept for the next ones.
 
 mod codec;
+mod printing;
+mod replies;
 mod session;
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use self::printing::Limits;
 use self::session::Session;
-use super::parse::Row;
-use super::print::PrintError;
-use crate::source::run::seconds;
+use super::menus::Menu;
+use super::parse::Rows;
+use super::print::{Answer, PrintError};
 use crate::transport::Secret;
 use crate::transport::http::explain_io;
+
+type TlsSession = Session<TlsStream<TcpStream>>;
 
 /// A device's binary API.
 pub(super) struct Api {
@@ -31,8 +37,8 @@ pub(super) struct Api {
     password: Secret,
     /// Longest time for one menu, connecting included.
     timeout: Duration,
-    /// Sessions that wait for the next menu.
-    idle: Mutex<Vec<Session<TlsStream<TcpStream>>>>,
+    /// The session that waits for the next menus.
+    kept: Mutex<Option<TlsSession>>,
 }
 
 impl Api {
@@ -50,35 +56,32 @@ impl Api {
             username: username.to_owned(),
             password,
             timeout,
-            idle: Mutex::default(),
+            kept: Mutex::default(),
         }
     }
 
-    /// The rows of a menu, with these columns only.
-    pub(super) async fn print(&self, path: &str, columns: &[&str]) -> Result<Vec<Row>, PrintError> {
-        let printing = async {
-            let idle = self.idle().pop();
-            let mut session = match idle {
-                Some(session) => session,
-                None => self.connect().await?,
-            };
-            let rows = session.print(path, columns).await;
-            // After a `!trap` the session is as good as before.
-            if matches!(rows, Ok(_) | Err(PrintError::Missing | PrintError::Rejected(_))) {
-                self.idle().push(session);
-            }
-            rows
-        };
-        let limit = || PrintError::TimedOut(seconds(self.timeout));
-        tokio::time::timeout(self.timeout, printing).await.unwrap_or_else(|_| Err(limit()))
+    /// The rows of a menu, with its columns only.
+    pub(super) async fn print(&self, menu: Menu) -> Result<Rows, PrintError> {
+        let answer = pin!(self.print_all(&[menu], 1)).next().await;
+        answer.map_or_else(|| Err(PrintError::Malformed("no answer".to_owned())), |(_, rows)| rows)
     }
 
-    /// Ends all sessions: a device has only few places for them, and a source is read again in minutes at the soonest.
+    /// The rows of several menus, a few at the same time, in the order in which they end.
+    pub(super) fn print_all(
+        &self,
+        menus: &[Menu],
+        concurrency: usize,
+    ) -> impl Stream<Item = Answer> + Send + use<'_> {
+        let limits = Limits { concurrency, timeout: self.timeout };
+        printing::print_all(&self.kept, || self.connect().boxed(), menus, limits)
+    }
+
+    /// Ends the session: a device has only few places for them, and a source is read again in minutes at the soonest.
     pub(super) fn hang_up(&self) {
-        self.idle().clear();
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    async fn connect(&self) -> Result<Session<TlsStream<TcpStream>>, PrintError> {
+    async fn connect(&self) -> Result<TlsSession, PrintError> {
         let target = format!("`api-ssl://{}:{}`", self.host, self.port);
         let unreachable = |error: &std::io::Error| PrintError::Unreachable(explain_io(&target, error));
         let name = ServerName::try_from(self.host.clone())
@@ -89,9 +92,5 @@ impl Api {
         let connector = TlsConnector::from(Arc::clone(&self.tls));
         let stream = connector.connect(name, stream).await.map_err(|error| unreachable(&error))?;
         Session::log_in(stream, &self.username, self.password.expose()).await
-    }
-
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Session<TlsStream<TcpStream>>>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,6 +13,15 @@ fn start() -> Option<Peer> {
     Peer::start("routeros", "--password-file", &["--username", "surveyor"])
 }
 
+fn start_api() -> Option<Peer> {
+    Peer::start_with("routeros_api", "routeros", "--password-file", &["--username", "surveyor"])
+}
+
+async fn read_api(peer: &Peer) -> Collection {
+    let config = config(peer, peer.secret_file(), &peer.fingerprint);
+    collect(Config { transport: TransportKind::Api, ..config }.build(&[]).unwrap()).await
+}
+
 fn config(peer: &Peer, password_file: PathBuf, tls: &str) -> Config {
     Config {
         name: SourceName::new("router1"),
@@ -200,4 +209,53 @@ async fn the_binary_api_trusts_like_rest_and_tells_when_the_service_is_another()
     let found = collect(api(&peer.fingerprint)).await;
     assert!(!found.gaps.is_empty());
     assert!(found.facts.iter().all(|fact| matches!(fact, Fact::Device(device) if device.model.is_none())));
+}
+
+#[tokio::test]
+async fn the_binary_api_says_what_rest_says() {
+    let (Some(rest), Some(api)) = (start(), start_api()) else { return };
+    let said = |collection: &Collection| {
+        let mut facts: Vec<String> =
+            collection.observations().map(|observation| format!("{:?}", observation.fact)).collect();
+        facts.sort();
+        facts
+    };
+    let (over_rest, over_api) = tokio::join!(read(&rest), read_api(&api));
+    assert_eq!(over_api.gaps, []);
+    assert!(over_api.fdb.len() == 22, "a bridge host table");
+    assert_eq!(said(&over_api), said(&over_rest));
+}
+
+#[tokio::test]
+async fn a_host_table_that_hangs_on_a_shared_session_is_the_only_gap() {
+    let Some(peer) = start_api() else { return };
+    for fault in [json!({"delay_ms": 60_000}), json!({"rows": 3})] {
+        peer.write("_faults.json", &json!({"interface/bridge/host": fault}));
+        let found = read_api(&peer).await;
+        assert_eq!(gap_kinds(&found), [FactKind::Fdb]);
+        assert_eq!(found.gaps[0].reason, "/interface/bridge/host: timed out after 1 s");
+        assert!(found.fdb.is_empty(), "half a table is none");
+        assert_eq!(networks(&found).len(), 3);
+        assert_eq!(found.facts.iter().filter(|fact| matches!(fact, Fact::DhcpLease(_))).count(), 17);
+    }
+}
+
+#[tokio::test]
+async fn what_fails_on_a_shared_session_is_a_gap_and_the_rest_stays() {
+    let Some(peer) = start_api() else { return };
+    peer.write(
+        "_faults.json",
+        &json!({
+            "ip/dhcp-server/lease": {"status": 500, "reason": "database is locked"},
+            "ip/neighbor": {"close": true},
+            "interface/bonding": {"delay_ms": 60_000},
+        }),
+    );
+    let found = read_api(&peer).await;
+    assert_eq!(gap_kinds(&found), [FactKind::Interfaces, FactKind::Leases, FactKind::Lldp]);
+    let reason = |kind| found.gaps.iter().find(|gap| gap.facts == kind).unwrap().reason.as_str();
+    assert_eq!(reason(FactKind::Leases), "/ip/dhcp-server/lease: the device answered: database is locked");
+    assert_eq!(reason(FactKind::Interfaces), "/interface/bonding: timed out after 1 s");
+    assert_eq!(reason(FactKind::Lldp), "/ip/neighbor: the device closed the connection");
+    assert_eq!((found.fdb.len(), networks(&found).len()), (22, 3));
 }

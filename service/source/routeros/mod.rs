@@ -15,20 +15,21 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
+use futures_util::StreamExt as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::api::Api;
 use self::menus::Menu;
-use self::parse::{HostTable, Row, Upstream};
+use self::parse::{HostTable, Rows, Upstream};
 use self::print::{PrintError, Transport};
 use self::rest::Rest;
 use super::run::{expect, read};
 use super::snmp::Credentials;
 use super::{Check, SetupError, Source};
+use crate::model::collection::FdbPort;
 use crate::model::observation::PortKind;
-use crate::model::{Collection, Fact, FactKind, MacAddr, SourceName};
+use crate::model::{Collection, Fact, FactKind, MacAddr, PortRef, SourceName};
 use crate::transport::http::ClientError;
 use crate::transport::tls::client_config;
 use crate::transport::{TlsMode, http, read_secret_file};
@@ -128,7 +129,8 @@ impl Config {
             }
             TransportKind::Api => {
                 let tls = client_config(&self.tls, ca_file).map_err(|error| failed(error.into()))?;
-                Transport::Api(Api::new(tls, (bare_host, port), (&self.username, password), timeout))
+                let api = Api::new(tls, (bare_host, port), (&self.username, password), timeout);
+                Transport::Api(Box::new(api))
             }
         };
         Ok(Box::new(RouterOs {
@@ -169,7 +171,7 @@ struct RouterOs {
 }
 
 /// What a menu gave: rows (none if the device has no such menu), or `None` if that could not be found out.
-type Menus = BTreeMap<&'static str, Option<Vec<Row>>>;
+type Menus = BTreeMap<&'static str, Option<Rows>>;
 
 #[async_trait]
 impl Source for RouterOs {
@@ -179,11 +181,11 @@ impl Source for RouterOs {
 
     async fn check(&self) -> Vec<Check> {
         let name = &self.name;
-        let first = self.transport.print(menus::RESOURCE.path, menus::RESOURCE.columns).await;
+        let first = self.transport.print(menus::RESOURCE).await;
         let reach = format!("{name}: log in");
         let mut checks = match first {
             Ok(rows) => {
-                let fact = parse::device_fact(name.as_str(), None, &rows, &[], &[]);
+                let fact = parse::device_fact(name.as_str(), None, &rows, &Rows::default(), &Rows::default());
                 let found: Vec<String> = [fact.model, fact.description].into_iter().flatten().collect();
                 vec![Check::passed(reach, found.join(", "))]
             }
@@ -192,7 +194,7 @@ impl Source for RouterOs {
         };
         for menu in [menus::IDENTITY, menus::INTERFACE, menus::ADDRESS, menus::NEIGHBOR] {
             let what = format!("{name}: read /{}", menu.path);
-            checks.push(match self.transport.print(menu.path, menu.columns).await {
+            checks.push(match self.transport.print(menu).await {
                 Ok(rows) => Check::passed(what, format!("{} rows", rows.len())),
                 Err(error) => Check::failed(what, error.to_string()),
             });
@@ -205,20 +207,20 @@ impl Source for RouterOs {
         self.transport.hang_up();
         // One menu alone first: a device that is down or refuses us is asked once, not seventeen times.
         let mut base = Menus::new();
-        let first = self.transport.print(menus::RESOURCE.path, menus::RESOURCE.columns).await;
+        let first = self.transport.print(menus::RESOURCE).await;
         match first {
             Err(error) if error.is_fatal() => return sink.gap(FactKind::All, error.to_string()),
             Err(PrintError::Missing) => return sink.gap(FactKind::All, NO_REST),
             other => note(sink, menus::RESOURCE, other, &mut base),
         }
         expect(sink, &KINDS);
-        let mut reading = self.print_all(&menus::BASE[1..]);
+        let mut reading = self.transport.print_all(&menus::BASE[1..], self.concurrency);
         while let Some((menu, answer)) = reading.next().await {
             note(sink, menu, answer, &mut base);
         }
         let mut seen = self.push_base(sink, &base);
         let mut left: Vec<Menu> = menus::SEEN.to_vec();
-        let mut reading = self.print_all(&menus::SEEN);
+        let mut reading = self.transport.print_all(&menus::SEEN, self.concurrency);
         let mut kept = Menus::new();
         while let Some((menu, answer)) = reading.next().await {
             note(sink, menu, answer, &mut kept);
@@ -257,27 +259,13 @@ struct Seen {
     device_at: usize,
     bridge: HostTable,
     /// The table of the switch chip, which waits for the bridge's: most of it is the same.
-    switch: Vec<Row>,
+    switch: Rows,
 }
 
 impl RouterOs {
-    /// Prints menus, a few at the same time, in the order in which they end.
-    fn print_all<'a>(
-        &'a self,
-        menus: &[Menu],
-    ) -> impl stream::Stream<Item = (Menu, Result<Vec<Row>, PrintError>)> + Unpin + Send + use<'a> {
-        let printing: Vec<BoxFuture<'a, _>> = menus
-            .iter()
-            .map(|menu| {
-                let menu = *menu;
-                async move { (menu, self.transport.print(menu.path, menu.columns).await) }.boxed()
-            })
-            .collect();
-        stream::iter(printing).buffer_unordered(self.concurrency)
-    }
-
     fn push_base(&self, sink: &mut Collection, base: &Menus) -> Seen {
-        let rows = |menu: Menu| base.get(menu.path).and_then(Option::as_deref).unwrap_or_default();
+        let none = Rows::default();
+        let rows = |menu: Menu| base.get(menu.path).and_then(Option::as_ref).unwrap_or(&none);
         let mut device = parse::device_fact(
             self.name.as_str(),
             self.address,
@@ -307,11 +295,11 @@ impl RouterOs {
         sink.facts.extend(bridges.into_iter().map(Fact::LldpNeighbor));
         read(sink, FactKind::Interfaces);
         let upstream = parse::upstream(rows(menus::LIST_MEMBER), rows(menus::ROUTE));
-        Seen { kinds, upstream, device_at, bridge: HostTable::default(), switch: Vec::new() }
+        Seen { kinds, upstream, device_at, bridge: HostTable::default(), switch: Rows::default() }
     }
 
     /// Pushes what one menu says.
-    fn push_seen(&self, sink: &mut Collection, menu: Menu, rows: Vec<Row>, seen: &mut Seen) {
+    fn push_seen(&self, sink: &mut Collection, menu: Menu, rows: Rows, seen: &mut Seen) {
         let device = self.name.as_str();
         match menu {
             menus::BRIDGE_HOST => {
@@ -344,16 +332,18 @@ impl RouterOs {
 }
 
 fn push_hosts(sink: &mut Collection, device: &str, table: &HostTable) {
+    let intern = |port: &String| FdbPort { device: device.to_owned(), port: Ok(port.clone()) };
+    let ports: Vec<PortRef> = table.ports.iter().map(|port| sink.fdb.intern(intern(port))).collect();
     for (mac, port, vlan, age) in &table.rows {
-        sink.push_fdb_aged(device, Ok(port), *mac, *vlan, *age);
+        sink.fdb.push_aged(*mac, ports[*port], *vlan, *age);
     }
 }
 
 /// Keeps the rows of a menu, or records what is missing without them. A menu the device does not have is empty.
-fn note(sink: &mut Collection, menu: Menu, answer: Result<Vec<Row>, PrintError>, into: &mut Menus) {
+fn note(sink: &mut Collection, menu: Menu, answer: Result<Rows, PrintError>, into: &mut Menus) {
     let rows = match answer {
         Ok(rows) => Some(rows),
-        Err(PrintError::Missing) => Some(Vec::new()),
+        Err(PrintError::Missing) => Some(Rows::default()),
         Err(error) => {
             sink.gap(menu.kind, format!("/{}: {error}", menu.path));
             None

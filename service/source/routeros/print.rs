@@ -1,26 +1,50 @@
-//! Printing a menu: what every transport does, and how it can fail. Knows no menu.
+//! Printing menus: what every transport does, and how it can fail. Knows no particular menu.
+
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt as _, StreamExt as _};
 
 use super::api::Api;
-use super::parse::Row;
+use super::menus::Menu;
+use super::parse::Rows;
 use super::rest::Rest;
 
 /// Longest answer that is read: a quarter of a million forwarding rows. More is a flooded table or a broken device.
 pub(super) const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+
+/// A menu and its rows, or why there are none.
+pub(super) type Answer = (Menu, Result<Rows, PrintError>);
 
 /// How a device is spoken to. Both give rows of strings, so everything above is the same.
 pub(super) enum Transport {
     /// REST, RouterOS 7.1 and newer.
     Rest(Rest),
     /// Binary API over TLS, RouterOS 6.43 and newer.
-    Api(Api),
+    Api(Box<Api>),
 }
 
 impl Transport {
-    /// The rows of a menu, with these columns only: some others are long (`debug-info`) or make the device work.
-    pub(super) async fn print(&self, path: &str, columns: &[&str]) -> Result<Vec<Row>, PrintError> {
+    /// The rows of a menu, with its columns only: some others are long (`debug-info`) or make the device work.
+    pub(super) async fn print(&self, menu: Menu) -> Result<Rows, PrintError> {
         match self {
-            Self::Rest(rest) => rest.print(path, columns).await,
-            Self::Api(api) => api.print(path, columns).await,
+            Self::Rest(rest) => rest.print(menu).await,
+            Self::Api(api) => api.print(menu).await,
+        }
+    }
+
+    /// The rows of several menus, a few at the same time, in the order in which they end.
+    pub(super) fn print_all(&self, menus: &[Menu], concurrency: usize) -> BoxStream<'_, Answer> {
+        match self {
+            Self::Rest(rest) => {
+                let printing: Vec<_> = menus
+                    .iter()
+                    .map(|menu| {
+                        let menu = *menu;
+                        async move { (menu, rest.print(menu).await) }.boxed()
+                    })
+                    .collect();
+                stream::iter(printing).buffer_unordered(concurrency).boxed()
+            }
+            Self::Api(api) => api.print_all(menus, concurrency).boxed(),
         }
     }
 

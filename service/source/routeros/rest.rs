@@ -5,7 +5,8 @@ use std::time::Duration;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use reqwest::StatusCode;
 
-use super::parse::{Row, rest_rows};
+use super::menus::Menu;
+use super::parse::{Rows, rest_rows};
 use super::print::{MAX_ANSWER_BYTES, PrintError, refused};
 use crate::source::run::seconds;
 use crate::transport::Secret;
@@ -27,10 +28,10 @@ pub(super) struct Rest {
 
 impl Rest {
     /// The rows of a menu, with these columns only.
-    pub(super) async fn print(&self, path: &str, columns: &[&str]) -> Result<Vec<Row>, PrintError> {
-        let path = utf8_percent_encode(path, PATH);
+    pub(super) async fn print(&self, menu: Menu) -> Result<Rows, PrintError> {
+        let path = utf8_percent_encode(menu.path, PATH);
         // The commas stay as they are: that the device decodes `%2C` is not documented.
-        let url = format!("{}/rest/{path}?.proplist={}", self.base, columns.join(","));
+        let url = format!("{}/rest/{path}?.proplist={}", self.base, menu.columns.join(","));
         let answer = self
             .client
             .get(url)
@@ -41,11 +42,11 @@ impl Rest {
         let status = answer.status();
         let body = self.body(answer).await?;
         if status.is_success() {
-            return rest_rows(&body).map_err(|error| {
+            return rest_rows(body).map_err(|error| {
                 PrintError::Malformed(format!("the answer is not what RouterOS sends: {error}"))
             });
         }
-        Err(refusal(status, &body))
+        Err(refusal(status, body))
     }
 
     async fn body(&self, mut answer: reqwest::Response) -> Result<Vec<u8>, PrintError> {
@@ -71,9 +72,9 @@ impl Rest {
 }
 
 /// RouterOS says in words what is wrong, `{"error":400,"message":"Bad Request","detail":"no such command"}`.
-fn refusal(status: StatusCode, body: &[u8]) -> PrintError {
+fn refusal(status: StatusCode, body: Vec<u8>) -> PrintError {
     let said = rest_rows(body).unwrap_or_default();
-    let word = |column| said.first().and_then(|row| row.get(column)).map(String::as_str);
+    let word = |column| said.first().and_then(|row| row.get(column));
     let detail = word("detail").or_else(|| word("message")).unwrap_or_default();
     match status {
         StatusCode::UNAUTHORIZED => PrintError::Unauthorized,
@@ -89,7 +90,9 @@ mod tests {
 
     #[test]
     fn refusals_are_told_apart() {
-        let said = |status: u16, body: &str| refusal(StatusCode::from_u16(status).unwrap(), body.as_bytes());
+        let said = |status: u16, body: &str| {
+            refusal(StatusCode::from_u16(status).unwrap(), body.as_bytes().to_vec())
+        };
         let missing =
             r#"{"detail":"no such command or directory (bonding)","error":400,"message":"Bad Request"}"#;
         assert_eq!(said(400, missing), PrintError::Missing);

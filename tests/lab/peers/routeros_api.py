@@ -1,11 +1,18 @@
 """The binary API of RouterOS over TLS (service api-ssl), for reading: the same menus and files as `routeros.py`.
 
 Sentences of length-prefixed words (help.mikrotik.com, "API"): `/login` with name and password as since 6.43, then
-`/MENU/print` with `=.proplist=` and query words, side by side where tags tell them apart, and `/cancel`. Faults are
-those of wire.py; `status` becomes a `!trap` with the reason.
+`/MENU/print` with `=.proplist=` and query words. Commands with tags run side by side, and their replies are mixed on
+the wire. Faults are those of wire.py; `status` becomes a `!trap` with the reason, and `{"rows": N}` says so many rows
+and then nothing more.
+
+Rows are encoded once for each version of a file: a device has them in memory too, and a measurement is of its reader.
 """
 
+import collections
+import contextlib
+import functools
 import hmac
+import socket
 import socketserver
 import threading
 import time
@@ -15,6 +22,8 @@ import wire
 from routeros import PROPLIST, columns, matches, read_menu
 
 MISSING = "no such command prefix"
+# Rows that are said at once; then other commands have a turn.
+TURN = 256
 
 
 def encode_length(size):
@@ -39,6 +48,21 @@ def encode_row(row, proplist):
     """A row as a sentence that is not ended yet."""
     words = ["!re", *(f"={name}={value}" for name, value in columns(row, proplist).items())]
     return encode(words)[:-1]
+
+
+@functools.lru_cache(maxsize=64)
+def encoded_menu(folder, menu, _version, proplist, query):
+    """All wanted rows of a menu as sentences that are not ended yet, or None."""
+    rows = read_menu(folder, menu)[0]
+    return rows and [encode_row(row, proplist) for row in rows if matches(row, query)]
+
+
+def version(folder, menu):
+    """Tells whether the file of a menu is as it was."""
+    with contextlib.suppress(OSError):
+        found = (folder / f"{menu.replace('/', '_')}.json").stat()
+        return found.st_mtime_ns, found.st_size, found.st_ino
+    return None
 
 
 def read_exactly(stream, size):
@@ -67,6 +91,28 @@ def read_sentence(stream):
     return words
 
 
+class Turns:
+    """A lock that is given in the order in which it was asked for, so that commands take turns."""
+
+    def __init__(self):
+        self.guard, self.waiting = threading.Lock(), collections.deque()
+
+    def __enter__(self):
+        ticket = threading.Lock()
+        ticket.acquire()
+        with self.guard:
+            self.waiting.append(ticket)
+            is_first = len(self.waiting) == 1
+        if not is_first:
+            ticket.acquire()
+
+    def __exit__(self, *_error):
+        with self.guard:
+            self.waiting.popleft()
+            if self.waiting:
+                self.waiting[0].release()
+
+
 class RouterOsApi(socketserver.StreamRequestHandler):
     """One session."""
 
@@ -76,7 +122,7 @@ class RouterOsApi(socketserver.StreamRequestHandler):
         """Nobody is logged in."""
         super().setup()
         self.is_known = False
-        self.writing = threading.Lock()
+        self.writing = Turns()
 
     def handle(self):
         """Sentence after sentence; commands with tags are worked on at the same time."""
@@ -132,28 +178,33 @@ class RouterOsApi(socketserver.StreamRequestHandler):
         fault = self.server.fault(menu)
         time.sleep(self.server.latency + fault.get("delay_ms", 0) / 1000)
         if fault.get("close"):
-            self.connection.close()
+            # The session's own thread reads: only this wakes it up.
+            self.connection.shutdown(socket.SHUT_RDWR)
             return
         if "status" in fault:
             self.say(tag, ["!trap", f"=message={fault.get('reason') or 'failure'}"], ["!done"])
             return
-        rows = read_menu(self.server.data_dir, menu)[0] if verb == "print" else None
+        given = dict(word[1:].partition("=")[::2] for word in rest if word.startswith("="))
+        proplist = tuple(name for key in PROPLIST for name in given.get(key, "").split(",") if name)
+        query = tuple(word for word in rest if word.startswith("?"))
+        folder = self.server.data_dir
+        rows = None
+        if verb == "print":
+            rows = encoded_menu(folder, menu, version(folder, menu), proplist, query)
         if rows is None:
             self.say(tag, ["!trap", "=category=0", f"=message={MISSING}"], ["!done"])
-            return
-        given = dict(word[1:].partition("=")[::2] for word in rest if word.startswith("="))
-        proplist = [name for key in PROPLIST for name in given.get(key, "").split(",") if name]
-        rows = [row for row in rows if matches(row, [word for word in rest if word.startswith("?")])]
-        self.say_rows(tag, rows, proplist)
+        else:
+            self.say_rows(tag, rows, fault.get("rows"))
 
-    def say_rows(self, tag, rows, proplist):
-        """All rows and the end; RouterOS 7.18 and newer say that there is none."""
+    def say_rows(self, tag, rows, only=None):
+        """All rows and the end, or `only` some and no end; RouterOS 7.18 and newer say that there is none."""
         tail = encode([tag] if tag else [])
-        sentences = [encode_row(row, proplist) for row in rows] or [encode(["!empty"])[:-1]]
-        data = tail.join([*sentences, encode(["!done"])[:-1], b""])
-        with self.writing:
-            self.wfile.write(data)
-            self.wfile.flush()
+        for begin in range(0, len(rows) if only is None else only, TURN):
+            turn = rows[begin : begin + TURN if only is None else min(begin + TURN, only)]
+            with self.writing:
+                self.wfile.write(tail.join([*turn, b""]))
+        if only is None:
+            self.say(tag, *([] if rows else [["!empty"]]), ["!done"])
 
 
 def main():

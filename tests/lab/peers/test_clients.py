@@ -1,6 +1,7 @@
 """The peers answer clients that others wrote: librouteros for the binary API, proxmoxer for Proxmox VE."""
 
 import json
+import socket
 import ssl
 import urllib.request
 
@@ -78,6 +79,34 @@ def test_librouteros_hears_errors(api):
         list(session.path("interface", "nothing"))
     # The session is as good as before.
     assert len(list(session.path("interface"))) > 3
+
+
+def test_commands_with_tags_are_answered_side_by_side(api, network):  # noqa: F811
+    # More than the socket takes at once, so that the second command begins before the first ends.
+    rows = [{"comment": f"{index:0600}"} for index in range(40 * routeros_api.TURN)]
+    (network / "routeros" / "many.json").write_text(json.dumps(rows), encoding="utf-8")
+    faults = {"ip/arp": {"rows": 2}, "ip/neighbor": {"delay_ms": 60_000}}
+    (network / "routeros" / "_faults.json").write_text(json.dumps(faults), encoding="utf-8")
+    with api.tls.wrap_socket(socket.create_connection(api.server.server_address, timeout=10)) as session:
+        stream = session.makefile("rwb")
+        stream.write(routeros_api.encode(["/login", "=name=u", "=password=p:w"]))
+        stream.flush()
+        assert routeros_api.read_sentence(stream) == ["!done"]
+        for tag, menu in enumerate(("many", "many", "ip/arp", "ip/neighbor", "nothing")):
+            stream.write(routeros_api.encode([f"/{menu}/print", f".tag={tag}"]))
+        stream.flush()
+        said = {str(tag): [] for tag in range(5)}
+        order = []
+        while not all(said[tag][-1:] == ["!done"] for tag in "014") or len(said["2"]) < 2:
+            kind, *rest = routeros_api.read_sentence(stream)
+            (tag,) = (word.removeprefix(".tag=") for word in rest if word.startswith(".tag="))
+            said[tag].append(kind)
+            order.append(tag)
+    assert said["0"] == said["1"] == ["!re"] * len(rows) + ["!done"]
+    assert (said["2"], said["3"]) == (["!re"] * 2, []), "these hang"
+    assert said["4"] == ["!trap", "!done"]
+    turns = [tag for tag, before in zip(order, ["", *order]) if tag != before]
+    assert len(turns) > 4, "replies are mixed"
 
 
 def test_lengths_of_words():

@@ -1,155 +1,136 @@
-//! One session of the binary API: log in, then print menus one after the other. Knows no TLS and no menu.
+//! One session of the binary API: log in, send commands, hear answers. Knows no TLS; whose answer it is, is in `replies`.
+
+use std::io::ErrorKind;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::codec::{decode, encode};
-use crate::source::routeros::parse::Row;
-use crate::source::routeros::print::{MAX_ANSWER_BYTES, PrintError, refused};
+use super::replies::{Commands, Done, Ended, Reply, Tag};
+use crate::source::routeros::menus::Menu;
+use crate::source::routeros::print::PrintError;
 
 /// Bytes asked of the socket at once.
-const READ_BYTES: usize = 16 * 1024;
+const READ_BYTES: usize = 32 * 1024;
 
-/// A connection on which commands are sent. After an error it must be dropped: what comes next belongs to nothing.
+/// The first command, which is alone.
+const LOGIN: Tag = 1;
+
+/// A connection on which several commands run. After an error it must be dropped: what comes next belongs to nothing.
 pub(super) struct Session<S> {
     stream: S,
-    /// Bytes that are received and not read yet, from `at`.
-    received: Vec<u8>,
-    at: usize,
-    /// Number of the last command; every reply carries it, which shows that the two sides agree.
-    tag: u32,
+    received: Received,
+    commands: Commands,
 }
 
-/// One reply: `!re`, `!done`, `!trap`, `!empty` or `!fatal`, and its attributes.
-struct Reply {
-    kind: String,
-    attributes: Row,
-    /// What has no form of an attribute: `!fatal` says its reason so.
-    text: String,
+/// Bytes that are received and not read yet, from `at`.
+#[derive(Default)]
+struct Received {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Received {
+    /// The words of the next sentence, if all of it is there.
+    fn sentence(&mut self) -> Result<Option<Vec<&[u8]>>, Ended> {
+        let unread = self.bytes.get(self.at..).unwrap_or_default();
+        let decoded = decode(unread).map_err(|error| Ended::Broken(error.to_string()))?;
+        Ok(decoded.map(|(words, size)| {
+            self.at += size;
+            words
+        }))
+    }
+
+    /// Waits for more. Nothing is lost if the waiting is given up.
+    async fn more(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> Result<(), Ended> {
+        self.bytes.drain(..self.at);
+        self.at = 0;
+        self.bytes.reserve(READ_BYTES);
+        let read = stream.read_buf(&mut self.bytes).await;
+        // Below TLS a device may just stop.
+        if matches!(&read, Ok(0))
+            || read.as_ref().is_err_and(|error| error.kind() == ErrorKind::UnexpectedEof)
+        {
+            return Err(Ended::Broken("the device closed the connection".to_owned()));
+        }
+        read.map(drop).map_err(|error| broken(&error))
+    }
+}
+
+fn broken(error: &std::io::Error) -> Ended {
+    Ended::Broken(format!("the connection broke: {error}"))
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Logs in as of RouterOS 6.43. Before that a device answers with a challenge for MD5, which is refused: whoever
     /// listens could try passwords at leisure.
     pub(super) async fn log_in(stream: S, username: &str, password: &str) -> Result<Self, PrintError> {
-        let mut session = Self { stream, received: Vec::new(), at: 0, tag: 0 };
+        let mut session = Self { stream, received: Received::default(), commands: Commands::default() };
+        session.commands.begin();
         let words = ["/login".to_owned(), format!("=name={username}"), format!("=password={password}")];
-        session.send(&words).await?;
-        let mut trap = None;
+        session.send(LOGIN, &words).await.map_err(|ended| ended.error())?;
+        let mut is_refused = false;
         loop {
-            let reply = session.reply().await?;
-            match reply.kind.as_str() {
-                "!done" if trap.is_some() => return Err(PrintError::Unauthorized),
-                "!done" if reply.attributes.contains_key("ret") => return Err(PrintError::TooOld),
-                "!done" => return Ok(session),
-                "!trap" => trap = Some(()),
-                "!fatal" => {
-                    return Err(PrintError::Unreachable(format!(
-                        "the device closed the session: {}",
-                        reply.text
-                    )));
-                }
+            let Some(words) = session.received.sentence().map_err(|ended| ended.error())? else {
+                session.received.more(&mut session.stream).await.map_err(|ended| ended.error())?;
+                continue;
+            };
+            let Some(reply) = Reply::new(&words) else { continue };
+            match reply.kind {
+                b"!trap" => is_refused = true,
+                b"!done" if is_refused => return Err(PrintError::Unauthorized),
+                b"!done" if reply.attribute("ret").is_some() => return Err(PrintError::TooOld),
                 _ => {}
             }
-        }
-    }
-
-    /// The rows of a menu, with these columns only.
-    pub(super) async fn print(&mut self, path: &str, columns: &[&str]) -> Result<Vec<Row>, PrintError> {
-        let words = [format!("/{path}/print"), format!("=.proplist={}", columns.join(","))];
-        self.send(&words).await?;
-        let mut rows = Vec::new();
-        let mut trap = None;
-        let mut size = 0;
-        loop {
-            let reply = self.reply().await?;
-            match reply.kind.as_str() {
-                "!re" => {
-                    size +=
-                        reply.attributes.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
-                    if size > MAX_ANSWER_BYTES {
-                        return Err(PrintError::too_big());
-                    }
-                    rows.push(reply.attributes);
+            match session.commands.take(&words) {
+                Ok(Some(_)) => return Ok(session),
+                Ok(None) => {}
+                Err(ended @ Ended::Fatal(_)) => {
+                    return Err(PrintError::Unreachable(ended.error().to_string()));
                 }
-                "!done" => return trap.map_or(Ok(rows), Err),
-                "!trap" => {
-                    let message = reply.attributes.get("message").map(String::as_str).unwrap_or_default();
-                    trap = Some(refused(message));
-                }
-                // RouterOS 7.18 and newer say so of a menu without rows.
-                "!empty" => {}
-                "!fatal" => {
-                    return Err(PrintError::Malformed(format!(
-                        "the device closed the session: {}",
-                        reply.text
-                    )));
-                }
-                other => return Err(PrintError::Malformed(format!("an answer that begins with `{other}`"))),
+                Err(ended) => return Err(ended.error()),
             }
         }
     }
 
-    async fn send(&mut self, words: &[String]) -> Result<(), PrintError> {
-        self.tag += 1;
-        let tag = format!(".tag={}", self.tag);
+    /// Asks for the rows of a menu, with its columns only. The answer has this tag.
+    pub(super) async fn ask(&mut self, menu: Menu) -> Result<Tag, Ended> {
+        let tag = self.commands.begin();
+        let words = [format!("/{}/print", menu.path), format!("=.proplist={}", menu.columns.join(","))];
+        self.send(tag, &words).await?;
+        Ok(tag)
+    }
+
+    /// The next command that comes to its end. Nothing is lost if the waiting is given up.
+    pub(super) async fn answer(&mut self) -> Result<Done, Ended> {
+        loop {
+            while let Some(words) = self.received.sentence()? {
+                if let Some(done) = self.commands.take(&words)? {
+                    return Ok(done);
+                }
+            }
+            self.received.more(&mut self.stream).await?;
+        }
+    }
+
+    /// Gives a command up. The others go on.
+    pub(super) fn abandon(&mut self, tag: Tag) {
+        self.commands.abandon(tag);
+    }
+
+    /// Whether a command that was given up may still be at work.
+    pub(super) fn has_abandoned(&self) -> bool {
+        self.commands.has_abandoned()
+    }
+
+    async fn send(&mut self, tag: Tag, words: &[String]) -> Result<(), Ended> {
+        let tag = format!(".tag={tag}");
         let bytes = encode(words.iter().map(String::as_str).chain([tag.as_str()]));
         let sent = async {
             self.stream.write_all(&bytes).await?;
             self.stream.flush().await
         };
-        sent.await.map_err(|error| PrintError::Malformed(format!("the connection broke: {error}")))
+        sent.await.map_err(|error| broken(&error))
     }
-
-    /// The next reply to the last command.
-    async fn reply(&mut self) -> Result<Reply, PrintError> {
-        loop {
-            let unread = self.received.get(self.at..).unwrap_or_default();
-            let decoded = decode(unread).map_err(|error| PrintError::Malformed(error.to_string()))?;
-            if let Some((words, size)) = decoded {
-                let reply = parse_reply(&words);
-                self.at += size;
-                let Some((reply, tag)) = reply else { continue };
-                // A `!fatal` concerns the session, so it has no tag.
-                if tag.is_some_and(|tag| tag != self.tag.to_string()) {
-                    return Err(PrintError::Malformed("a reply to another command".to_owned()));
-                }
-                return Ok(reply);
-            }
-            self.received.drain(..self.at);
-            self.at = 0;
-            let begin = self.received.len();
-            self.received.resize(begin + READ_BYTES, 0);
-            let read = self.stream.read(&mut self.received[begin..]).await;
-            self.received.truncate(begin + *read.as_ref().unwrap_or(&0));
-            match read {
-                Ok(0) => return Err(PrintError::Malformed("the device closed the connection".to_owned())),
-                Ok(_) => {}
-                Err(error) => return Err(PrintError::Malformed(format!("the connection broke: {error}"))),
-            }
-        }
-    }
-}
-
-/// The reply in a sentence and its tag; an empty sentence is none. Words are bytes, often no UTF-8: decoded lossily.
-fn parse_reply(words: &[&[u8]]) -> Option<(Reply, Option<String>)> {
-    let (kind, rest) = words.split_first()?;
-    let mut reply = Reply {
-        kind: String::from_utf8_lossy(kind).into_owned(),
-        attributes: Row::new(),
-        text: String::new(),
-    };
-    let mut tag = None;
-    for word in rest {
-        let word = String::from_utf8_lossy(word);
-        if let Some(value) = word.strip_prefix(".tag=") {
-            tag = Some(value.to_owned());
-        } else if let Some((name, value)) = word.strip_prefix('=').and_then(|word| word.split_once('=')) {
-            reply.attributes.insert(name.to_owned(), value.to_owned());
-        } else {
-            reply.text = word.into_owned();
-        }
-    }
-    Some((reply, tag))
 }
 
 #[cfg(test)]
@@ -157,6 +138,8 @@ mod tests {
     use tokio::io::{DuplexStream, duplex};
 
     use super::*;
+    use crate::model::FactKind;
+    use crate::source::routeros::parse::Rows;
 
     /// Plays a device: for each exchange, the words it must get and the sentences it answers.
     async fn device(mut stream: DuplexStream, script: Vec<(Vec<&'static str>, Vec<Vec<&'static str>>)>) {
@@ -172,6 +155,7 @@ mod tests {
     }
 
     const LOGIN: [&str; 4] = ["/login", "=name=u", "=password=p", ".tag=1"];
+    const ARP: Menu = Menu { path: "ip/arp", columns: &["address", "comment"], kind: FactKind::Neighbors };
 
     async fn log_in(answers: Vec<Vec<&'static str>>) -> Result<(), PrintError> {
         let (ours, theirs) = duplex(64);
@@ -180,7 +164,7 @@ mod tests {
         session.map(|_| ())
     }
 
-    async fn print(answers: Vec<Vec<&'static str>>) -> Result<Vec<Row>, PrintError> {
+    async fn print(answers: Vec<Vec<&'static str>>) -> Result<Rows, PrintError> {
         // Seven bytes at a time: sentences never arrive in one piece.
         let (ours, theirs) = duplex(7);
         let command = vec!["/ip/arp/print", "=.proplist=address,comment", ".tag=2"];
@@ -188,7 +172,10 @@ mod tests {
             device(theirs, vec![(LOGIN.to_vec(), vec![vec!["!done", ".tag=1"]]), (command, answers)]);
         let ask = async {
             let mut session = Session::log_in(ours, "u", "p").await.unwrap();
-            session.print("ip/arp", &["address", "comment"]).await
+            assert_eq!(session.ask(ARP).await, Ok(2));
+            let (tag, rows) = session.answer().await.map_err(|ended| ended.error())?;
+            assert_eq!(tag, 2);
+            rows
         };
         tokio::join!(ask, device).0
     }
@@ -217,13 +204,14 @@ mod tests {
         ])
         .await
         .unwrap();
-        assert_eq!(rows.len(), 2);
-        assert_eq!((rows[0]["comment"].as_str(), rows[1]["comment"].as_str()), ("a=b", ""));
+        let comments: Vec<Option<&str>> = rows.iter().map(|row| row.get("comment")).collect();
+        assert_eq!(comments, [Some("a=b"), Some("")]);
     }
 
     #[tokio::test]
     async fn empty_missing_and_forbidden_menus() {
-        assert_eq!(print(vec![vec!["!empty", ".tag=2"], vec!["!done", ".tag=2"]]).await, Ok(vec![]));
+        let empty = print(vec![vec!["!empty", ".tag=2"], vec!["!done", ".tag=2"]]).await;
+        assert_eq!(empty, Ok(Rows::default()));
         let trap = |message: &'static str| {
             vec![vec!["!trap", "=category=0", message, ".tag=2"], vec!["!done", ".tag=2"]]
         };
@@ -241,13 +229,5 @@ mod tests {
         assert!(matches!(print(vec![vec!["HTTP/1.1 400"]]).await, Err(PrintError::Malformed(_))));
         let cut = print(vec![vec!["!re", "=address=192.0.2.1", ".tag=2"]]).await;
         assert_eq!(cut, Err(PrintError::Malformed("the device closed the connection".to_owned())));
-    }
-
-    #[test]
-    fn words_need_not_be_text() {
-        let (reply, tag) = parse_reply(&[b"!re", b"=comment=B\xfcro", b".tag=7"]).unwrap();
-        assert_eq!(reply.attributes["comment"], "B\u{fffd}ro");
-        assert_eq!(tag.as_deref(), Some("7"));
-        assert!(parse_reply(&[]).is_none());
     }
 }

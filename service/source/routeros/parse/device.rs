@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::{Row, flag, list, mac, owned, text, vlan};
+use super::{Rows, flag, list, mac, owned, text, vlan};
 use crate::model::MacAddr;
 use crate::model::observation::{DeviceFact, DeviceRole, InterfaceFact, PortKind};
 
@@ -17,15 +17,14 @@ const ACCESS_POINTS: [&str; 4] = ["cAP", "RBcAP", "wAP", "RBwAP"];
 pub(in super::super) fn device_fact(
     device: &str,
     address: Option<IpAddr>,
-    resource: &[Row],
-    identity: &[Row],
-    routerboard: &[Row],
+    resource: &Rows,
+    identity: &Rows,
+    routerboard: &Rows,
 ) -> DeviceFact {
-    let none = Row::new();
-    let resource = resource.first().unwrap_or(&none);
-    let routerboard = routerboard.first().unwrap_or(&none);
-    let board = text(resource, "board-name");
-    let model = text(routerboard, "model").or_else(|| text(routerboard, "board-name")).or(board);
+    let resource = |column| resource.first().and_then(|row| text(row, column));
+    let routerboard = |column| routerboard.first().and_then(|row| text(row, column));
+    let board = resource("board-name");
+    let model = routerboard("model").or_else(|| routerboard("board-name")).or(board);
     let begins = |names: &[&str]| {
         [board, model].into_iter().flatten().any(|name| names.iter().any(|begin| name.starts_with(begin)))
     };
@@ -41,10 +40,10 @@ pub(in super::super) fn device_fact(
         role,
         own_name: identity.first().and_then(|row| owned(row, "name")),
         address,
-        description: text(resource, "version").map(|version| format!("RouterOS {version}")),
-        manufacturer: owned(resource, "platform"),
+        description: resource("version").map(|version| format!("RouterOS {version}")),
+        manufacturer: resource("platform").map(str::to_owned),
         model: model.map(str::to_owned),
-        serial: owned(routerboard, "serial-number"),
+        serial: routerboard("serial-number").map(str::to_owned),
         chassis_id: None,
         macs: Vec::new(),
         cluster: None,
@@ -54,19 +53,19 @@ pub(in super::super) fn device_fact(
 /// `/interface` with what `/interface/bridge`, `/interface/bridge/port` and `/interface/bonding` add.
 pub(in super::super) fn interface_facts(
     device: &str,
-    interfaces: &[Row],
-    bridges: &[Row],
-    ports: &[Row],
-    bonds: &[Row],
+    interfaces: &Rows,
+    bridges: &Rows,
+    ports: &Rows,
+    bonds: &Rows,
 ) -> Vec<InterfaceFact> {
     let filtering: BTreeSet<&str> = bridges
         .iter()
-        .filter(|row| flag(row, "vlan-filtering"))
+        .filter(|row| flag(*row, "vlan-filtering"))
         .filter_map(|row| text(row, "name"))
         .collect();
     let bridge_of: BTreeMap<&str, (&str, Option<u16>)> = ports
         .iter()
-        .filter(|row| !flag(row, "disabled"))
+        .filter(|row| !flag(*row, "disabled"))
         .filter_map(|row| {
             let bridge = text(row, "bridge")?;
             // Without VLAN filtering the column has its default and means nothing.
@@ -76,7 +75,7 @@ pub(in super::super) fn interface_facts(
         .collect();
     let lag_of: BTreeMap<&str, &str> = bonds
         .iter()
-        .filter(|row| !flag(row, "disabled"))
+        .filter(|row| !flag(*row, "disabled"))
         .filter_map(|row| Some((text(row, "name")?, row)))
         .flat_map(|(bond, row)| list(row, "slaves").map(move |member| (member, bond)))
         .collect();
@@ -95,7 +94,7 @@ pub(in super::super) fn interface_facts(
                 mac: mac(row, "mac-address"),
                 alias: owned(row, "comment"),
                 enabled: Some(!flag(row, "disabled")),
-                up: row.contains_key("running").then(|| flag(row, "running")),
+                up: row.get("running").is_some().then(|| flag(row, "running")),
                 lag: lag_of.get(name).map(|bond| (*bond).to_owned()),
                 bridge,
                 pvid,
@@ -106,9 +105,9 @@ pub(in super::super) fn interface_facts(
 }
 
 /// Link-layer addresses in a menu of interfaces or bridges: they are the device, not hosts behind it.
-pub(in super::super) fn own_macs(rows: &[Row]) -> impl Iterator<Item = MacAddr> + '_ {
+pub(in super::super) fn own_macs(rows: &Rows) -> impl Iterator<Item = MacAddr> + '_ {
     rows.iter()
-        .flat_map(|row| ["mac-address", "admin-mac"].into_iter().filter_map(|column| mac(row, column)))
+        .flat_map(|row| ["mac-address", "admin-mac"].into_iter().filter_map(move |column| mac(row, column)))
         .filter(|mac| !mac.is_multicast())
 }
 

@@ -6,13 +6,13 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::duration::millis;
-use super::{Row, address, flag, flag_unset, mac, owned, text};
+use super::{Row, Rows, address, flag, flag_unset, mac, owned, text};
 use crate::model::observation::{LeaseFact, LeaseState};
 use crate::model::{Fact, MacAddr, Timestamp};
 
 /// `/ip/dhcp-server/lease`. `address` of a reservation can be the name of a pool, so `active-address` comes first, and
 /// so does the address of the client that really holds it.
-pub(in super::super) fn leases(rows: &[Row], now: Timestamp) -> impl Iterator<Item = LeaseFact> + '_ {
+pub(in super::super) fn leases(rows: &Rows, now: Timestamp) -> impl Iterator<Item = LeaseFact> + '_ {
     rows.iter().filter_map(move |row| {
         let client_id = text(row, "active-client-id").or_else(|| text(row, "client-id"));
         let mac = mac(row, "active-mac-address")
@@ -34,7 +34,7 @@ pub(in super::super) fn leases(rows: &[Row], now: Timestamp) -> impl Iterator<It
     })
 }
 
-fn lease_state(row: &Row) -> LeaseState {
+fn lease_state(row: Row<'_>) -> LeaseState {
     if flag(row, "disabled") || flag(row, "blocked") {
         return LeaseState::Disabled;
     }
@@ -52,7 +52,7 @@ fn mac_of_client_id(client_id: &str) -> Option<MacAddr> {
 
 /// `/ip/arp` and `/ipv6/neighbor`. Incomplete and failed rows are questions nobody answered. Link-local and multicast
 /// addresses say nothing that the forwarding table does not.
-pub(in super::super) fn neighbors(rows: &[Row]) -> impl Iterator<Item = Fact> + '_ {
+pub(in super::super) fn neighbors(rows: &Rows) -> impl Iterator<Item = Fact> + '_ {
     rows.iter().filter_map(|row| {
         let unanswered = flag_unset(row, "complete")
             || flag(row, "disabled")
@@ -79,17 +79,17 @@ pub(in super::super) struct Upstream {
 
 /// What the administrator says (`/interface/list/member`, list `WAN` as in MikroTik's default configuration), and only
 /// where there is no such list, what `/ip/route` says: the gateway of the default route.
-pub(in super::super) fn upstream(members: &[Row], routes: &[Row]) -> Upstream {
+pub(in super::super) fn upstream(members: &Rows, routes: &Rows) -> Upstream {
     let interfaces: BTreeSet<String> = members
         .iter()
-        .filter(|row| !flag(row, "disabled"))
-        .filter(|row| text(row, "list").is_some_and(|list| list.eq_ignore_ascii_case("wan")))
+        .filter(|row| !flag(*row, "disabled"))
+        .filter(|row| text(*row, "list").is_some_and(|list| list.eq_ignore_ascii_case("wan")))
         .filter_map(|row| owned(row, "interface"))
         .collect();
     let gateways = routes
         .iter()
-        .filter(|row| interfaces.is_empty() && text(row, "dst-address") == Some("0.0.0.0/0"))
-        .filter(|row| !flag(row, "disabled") && !flag_unset(row, "active"))
+        .filter(|row| interfaces.is_empty() && text(*row, "dst-address") == Some("0.0.0.0/0"))
+        .filter(|row| !flag(*row, "disabled") && !flag_unset(*row, "active"))
         .filter_map(|row| text(row, "gateway").and_then(address))
         .collect();
     Upstream { interfaces, gateways }
@@ -98,10 +98,10 @@ pub(in super::super) fn upstream(members: &[Row], routes: &[Row]) -> Upstream {
 /// `/ip/address` and `/ipv6/address`: networks whose addresses make hosts. Not those of single addresses, not link-local
 /// ones, and not the provider's: an interface of the list `WAN`, or else a public network that has the default gateway
 /// in it while there are others.
-pub(in super::super) fn networks(rows: &[Row], upstream: &Upstream) -> Vec<Fact> {
+pub(in super::super) fn networks(rows: &Rows, upstream: &Upstream) -> Vec<Fact> {
     let found: Vec<(IpNet, Option<&str>, bool)> = rows
         .iter()
-        .filter(|row| !flag(row, "disabled") && !flag(row, "invalid"))
+        .filter(|row| !flag(*row, "disabled") && !flag(*row, "invalid"))
         .filter_map(|row| {
             let net: IpNet = text(row, "address")?.parse().ok()?;
             let interface = text(row, "actual-interface").or_else(|| text(row, "interface"));

@@ -1,27 +1,41 @@
 //! What the device switches: bridge and switch chip forwarding tables, and its LLDP, CDP and MNDP neighbours. Pure.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::duration::millis;
-use super::{Row, address, flag, list, mac, owned, text, vlan};
+use super::{Row, Rows, address, flag, list, mac, owned, text, vlan};
 use crate::model::MacAddr;
 use crate::model::observation::{Capability, NeighborFact, NeighborProtocol, PortKind};
 
 /// A forwarding table: learned rows, and the device's own addresses found in it.
 #[derive(Debug, Default)]
 pub(in super::super) struct HostTable {
-    /// Address, port, VLAN, seconds since it last sent something.
-    pub(in super::super) rows: Vec<(MacAddr, String, Option<u16>, Option<u32>)>,
+    /// Names of ports, each once.
+    pub(in super::super) ports: Vec<String>,
+    at: HashMap<String, usize>,
+    /// Address, which of the ports, VLAN, seconds since it last sent something.
+    pub(in super::super) rows: Vec<(MacAddr, usize, Option<u16>, Option<u32>)>,
     /// Rows marked local: the device itself.
     pub(in super::super) own: BTreeSet<MacAddr>,
 }
 
+impl HostTable {
+    fn push(&mut self, mac: MacAddr, port: &str, vlan: Option<u16>, age: Option<u32>) {
+        let port = self.at.get(port).copied().unwrap_or_else(|| {
+            self.ports.push(port.to_owned());
+            self.at.insert(port.to_owned(), self.at.len());
+            self.ports.len() - 1
+        });
+        self.rows.push((mac, port, vlan, age));
+    }
+}
+
 /// `/interface/bridge/host`. `on-interface` is the port; static rows only have `interface`. A bond is named as such, and
 /// `external` rows (learned by the switch chip) are ports like any other.
-pub(in super::super) fn bridge_hosts(rows: &[Row]) -> HostTable {
+pub(in super::super) fn bridge_hosts(rows: &Rows) -> HostTable {
     let mut table = HostTable::default();
-    for row in rows.iter().filter(|row| !flag(row, "disabled") && !flag(row, "invalid")) {
+    for row in rows.iter().filter(|row| !flag(*row, "disabled") && !flag(*row, "invalid")) {
         let Some(mac) = mac(row, "mac-address") else { continue };
         if flag(row, "local") {
             table.own.insert(mac);
@@ -30,7 +44,7 @@ pub(in super::super) fn bridge_hosts(rows: &[Row]) -> HostTable {
         let Some(port) = text(row, "on-interface").or_else(|| text(row, "interface")) else { continue };
         if !mac.is_multicast() {
             let age = text(row, "age").and_then(millis).and_then(|age| u32::try_from(age / 1000).ok());
-            table.rows.push((mac, port.to_owned(), vlan(row, "vid"), age));
+            table.push(mac, port, vlan(row, "vid"), age);
         }
     }
     table
@@ -38,29 +52,32 @@ pub(in super::super) fn bridge_hosts(rows: &[Row]) -> HostTable {
 
 /// `/interface/ethernet/switch/host`: the table of the switch chip, for what `bridge` does not have already. A row of
 /// several ports is configured, not learned, and the CPU port leads back to the device.
-pub(in super::super) fn switch_hosts(rows: &[Row], bridge: &HostTable) -> HostTable {
-    let known: HashSet<(MacAddr, &str)> =
-        bridge.rows.iter().map(|(mac, port, ..)| (*mac, port.as_str())).collect();
-    let learned = rows
-        .iter()
-        .filter(|row| !flag(row, "invalid") && !flag(row, "disabled") && !flag(row, "drop"))
-        .filter_map(|row| {
-            let mac = mac(row, "mac-address").filter(|mac| !mac.is_multicast())?;
-            let mut ports = list(row, "ports").chain(list(row, "port"));
-            let port = ports.next().filter(|port| !port.ends_with("cpu"))?;
-            let single = ports.next().is_none();
-            let new = !bridge.own.contains(&mac) && !known.contains(&(mac, port));
-            (single && new).then(|| (mac, port.to_owned(), vlan(row, "vlan-id"), None))
-        })
-        .collect();
-    HostTable { rows: learned, own: BTreeSet::new() }
+pub(in super::super) fn switch_hosts(rows: &Rows, bridge: &HostTable) -> HostTable {
+    let mut learned = HostTable::default();
+    if rows.len() == 0 {
+        return learned;
+    }
+    let known: HashSet<(MacAddr, usize)> = bridge.rows.iter().map(|(mac, port, ..)| (*mac, *port)).collect();
+    let used = |row: &Row<'_>| !flag(*row, "invalid") && !flag(*row, "disabled") && !flag(*row, "drop");
+    for row in rows.iter().filter(used) {
+        let Some(mac) = mac(row, "mac-address").filter(|mac| !mac.is_multicast()) else { continue };
+        let mut ports = list(row, "ports").chain(list(row, "port"));
+        let Some(port) = ports.next().filter(|port| !port.ends_with("cpu")) else { continue };
+        let single = ports.next().is_none();
+        let at = bridge.at.get(port);
+        let new = !bridge.own.contains(&mac) && !at.is_some_and(|at| known.contains(&(mac, *at)));
+        if single && new {
+            learned.push(mac, port, vlan(row, "vlan-id"), None);
+        }
+    }
+    learned
 }
 
 /// `/ip/neighbor`: one fact per protocol that announced the neighbour. `kinds` are the device's interfaces, to tell a
 /// port from the bridge it is in.
 pub(in super::super) fn lldp_neighbors<'a>(
     device: &'a str,
-    rows: &'a [Row],
+    rows: &'a Rows,
     kinds: &'a BTreeMap<String, PortKind>,
 ) -> impl Iterator<Item = NeighborFact> + 'a {
     rows.iter().flat_map(move |row| {
@@ -96,12 +113,12 @@ pub(in super::super) fn lldp_neighbors<'a>(
 /// behind the port. `own` are the device's addresses.
 pub(in super::super) fn designated_bridges(
     device: &str,
-    ports: &[Row],
+    ports: &Rows,
     own: &BTreeSet<MacAddr>,
 ) -> Vec<NeighborFact> {
-    let is_used = |row: &&Row| !flag(row, "disabled") && !flag(row, "inactive");
+    let is_used = |row: &Row<'_>| !flag(*row, "disabled") && !flag(*row, "inactive");
     let facing = ["root-port", "alternate-port", "backup-port"];
-    let towards_another = |row: &&Row| text(row, "role").is_some_and(|role| facing.contains(&role));
+    let towards_another = |row: &Row<'_>| text(*row, "role").is_some_and(|role| facing.contains(&role));
     ports
         .iter()
         .filter(is_used)
@@ -123,7 +140,7 @@ pub(in super::super) fn designated_bridges(
 }
 
 /// `interface` can be a list from the port up, `ether3,bridge`.
-fn local_port(row: &Row, kinds: &BTreeMap<String, PortKind>) -> Option<String> {
+fn local_port(row: Row<'_>, kinds: &BTreeMap<String, PortKind>) -> Option<String> {
     let is = |name: &&str, wanted: fn(PortKind) -> bool| kinds.get(*name).copied().is_some_and(wanted);
     let physical = list(row, "interface").find(|name| is(name, |kind| kind == PortKind::Physical));
     let below_bridge = || {
@@ -133,7 +150,7 @@ fn local_port(row: &Row, kinds: &BTreeMap<String, PortKind>) -> Option<String> {
     physical.or_else(below_bridge).or_else(|| list(row, "interface").next()).map(str::to_owned)
 }
 
-fn is_mikrotik(row: &Row) -> bool {
+fn is_mikrotik(row: Row<'_>) -> bool {
     text(row, "platform") == Some("MikroTik")
         || text(row, "system-description").is_some_and(|text| text.starts_with("MikroTik"))
         || list(row, "discovered-by").any(|protocol| protocol == "mndp")
@@ -148,7 +165,7 @@ fn physical_part(name: &str) -> &str {
 }
 
 /// `discovered-by`; version 6 has no such column, so it is told from what only one protocol carries.
-fn protocols(row: &Row, mikrotik: bool) -> BTreeSet<NeighborProtocol> {
+fn protocols(row: Row<'_>, mikrotik: bool) -> BTreeSet<NeighborProtocol> {
     let listed: BTreeSet<NeighborProtocol> = list(row, "discovered-by")
         .filter_map(|name| match name {
             "lldp" => Some(NeighborProtocol::Lldp),
@@ -170,14 +187,14 @@ fn protocols(row: &Row, mikrotik: bool) -> BTreeSet<NeighborProtocol> {
     BTreeSet::from([guess])
 }
 
-fn description(row: &Row) -> Option<String> {
+fn description(row: Row<'_>) -> Option<String> {
     let parts: Vec<&str> =
         ["platform", "board", "version"].into_iter().filter_map(|column| text(row, column)).collect();
     owned(row, "system-description").or_else(|| (!parts.is_empty()).then(|| parts.join(" ")))
 }
 
 /// What is enabled, or where only that is said, what it is able to do.
-fn capabilities(row: &Row) -> Vec<Capability> {
+fn capabilities(row: Row<'_>) -> Vec<Capability> {
     let column =
         if text(row, "system-caps-enabled").is_some() { "system-caps-enabled" } else { "system-caps" };
     let found: BTreeSet<&str> = list(row, column).collect();

@@ -1,5 +1,8 @@
 //! Rows to facts: recordings of real devices, and what is odd about them.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -10,19 +13,17 @@ use crate::model::{Fact, Timestamp};
 use crate::source::peer::recorded_bytes;
 
 /// `address=192.0.2.1 mac-address=..`, one row a line.
-fn rows_of(text: &str) -> Vec<Row> {
-    text.lines()
-        .map(|line| {
-            line.split_whitespace()
-                .filter_map(|part| part.split_once('='))
-                .map(|(name, value)| (name.to_owned(), value.replace('+', " ")))
-                .collect()
-        })
-        .collect()
+fn rows_of(text: &str) -> Rows {
+    let mut rows = Rows::default();
+    for line in text.lines() {
+        let cells = line.split_whitespace().filter_map(|part| part.split_once('='));
+        rows.push(cells.map(|(name, value)| (name, value.replace('+', " "))));
+    }
+    rows
 }
 
-fn recorded(name: &str) -> Option<Vec<Row>> {
-    Some(rest_rows(&recorded_bytes(&format!("routeros-rest/{name}.json"))?).unwrap())
+fn recorded(name: &str) -> Option<Rows> {
+    Some(rest_rows(recorded_bytes(&format!("routeros-rest/{name}.json"))?).unwrap())
 }
 
 fn lease(row: &str) -> LeaseFact {
@@ -66,10 +67,10 @@ fn a_recorded_bridge_with_multi_line_columns() {
     };
     let table = bridge_hosts(&hosts);
     assert_eq!(table.rows.len(), 1);
-    assert_eq!((table.rows[0].1.as_str(), table.rows[0].2), ("wifi1", None));
+    assert_eq!((table.ports[table.rows[0].1].as_str(), table.rows[0].2), ("wifi1", None));
     assert_eq!(table.own.iter().map(ToString::to_string).collect::<Vec<_>>(), ["48:A9:8A:DF:E5:B3"]);
     let interfaces = rows_of("name=wifi1 type=wifi\nname=wifi2 type=wifi\nname=bridge1 type=bridge");
-    let found = interface_facts("r", &interfaces, &[], &ports, &[]);
+    let found = interface_facts("r", &interfaces, &Rows::default(), &ports, &Rows::default());
     assert_eq!(found[0].bridge.as_deref(), Some("bridge1"));
     assert_eq!(found[0].pvid, None, "without VLAN filtering the default means nothing");
 }
@@ -94,7 +95,7 @@ fn a_recorded_neighbour_is_one_fact_a_protocol() {
 #[test]
 fn a_recorded_device() {
     let Some(resource) = recorded("system_resource") else { return };
-    let found = device_fact("ap", None, &resource, &rows_of("name=MikroTik"), &[]);
+    let found = device_fact("ap", None, &resource, &rows_of("name=MikroTik"), &Rows::default());
     assert_eq!(found.model.as_deref(), Some("hAP ax^2"));
     assert_eq!(found.manufacturer.as_deref(), Some("MikroTik"));
     assert_eq!(found.description.as_deref(), Some("RouterOS 7.20.5 (stable)"));
@@ -103,7 +104,10 @@ fn a_recorded_device() {
 
 #[test]
 fn product_lines_tell_the_role() {
-    let role = |board: &str| device_fact("d", None, &rows_of(&format!("board-name={board}")), &[], &[]).role;
+    let role = |board: &str| {
+        device_fact("d", None, &rows_of(&format!("board-name={board}")), &Rows::default(), &Rows::default())
+            .role
+    };
     assert_eq!(role("CRS326-24G-2S+"), DeviceRole::Switch);
     assert_eq!(role("cAP+ax"), DeviceRole::AccessPoint);
     assert_eq!(role("CCR2004-16G-2S+"), DeviceRole::Router);
@@ -112,17 +116,19 @@ fn product_lines_tell_the_role() {
 
 #[test]
 fn answers_are_read_leniently() {
-    let one = rest_rows(br#"{"name":"r1"}"#).unwrap();
+    let one = rest_rows(br#"{"name":"r1"}"#.to_vec()).unwrap();
     assert_eq!(one, rows_of("name=r1"), "a menu with one row is an object");
+    let answer = |text: &[u8]| rest_rows(text.to_vec());
     let bytes = b"[{\"comment\":\"B\xfcro\n\x01\",\"vid\":10,\"dynamic\":true,\"unset\":null}]";
-    let rows = rest_rows(bytes).unwrap();
-    assert_eq!(rows[0]["comment"], "B\u{fffd}ro  ");
-    assert_eq!((rows[0]["vid"].as_str(), rows[0]["dynamic"].as_str()), ("10", "true"));
-    assert!(!rows[0].contains_key("unset"));
-    assert_eq!(rest_rows(b"[]"), Ok(Vec::new()));
-    assert!(rest_rows(b"<html>").is_err());
-    assert!(rest_rows(b"[1]").is_err());
-    assert!(rest_rows(b"").is_err());
+    let rows = answer(bytes).unwrap();
+    let row = rows.first().unwrap();
+    assert_eq!(row.get("comment"), Some("B\u{fffd}ro  "));
+    assert_eq!((row.get("vid"), row.get("dynamic")), (Some("10"), Some("true")));
+    assert_eq!(row.get("unset"), None);
+    assert_eq!(answer(b"[]"), Ok(Rows::default()));
+    assert!(answer(b"<html>").is_err());
+    assert!(answer(b"[1]").is_err());
+    assert!(answer(b"").is_err());
 }
 
 #[test]
@@ -261,7 +267,8 @@ fn a_forwarding_table_without_the_device_itself() {
          mac-address=00:11:22:33:44:06",
     ));
     let shown = |table: &HostTable| -> Vec<String> {
-        table.rows.iter().map(|(mac, port, vlan, _)| format!("{mac} {port} {vlan:?}")).collect()
+        let rows = table.rows.iter();
+        rows.map(|(mac, port, vlan, _)| format!("{mac} {} {vlan:?}", table.ports[*port])).collect()
     };
     assert_eq!(
         shown(&bridge),
@@ -362,14 +369,18 @@ prop_compose! {
         prop_oneof!["\\PC{0,20}", Just("00:11:22:33:44:55".to_owned()), "[a-z]{1,6}(,[a-z/]{1,6}){0,3}",
                     "[0-9]{1,3}(\\.[0-9]{1,3}){3}(/[0-9]{1,2})?"],
         0..12,
-    )) -> Row {
-        cells.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    )) -> BTreeMap<&'static str, String> {
+        cells
     }
 }
 
 proptest! {
     #[test]
-    fn any_rows_are_read(rows in prop::collection::vec(any_row(), 0..6), now: i64) {
+    fn any_rows_are_read(cells in prop::collection::vec(any_row(), 0..6), now: i64) {
+        let mut rows = Rows::default();
+        for row in cells {
+            rows.push(row);
+        }
         let upstream = upstream(&rows, &rows);
         let bridge = bridge_hosts(&rows);
         let _facts = (
@@ -386,6 +397,6 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
-        let _rows: Result<Vec<Row>, String> = rest_rows(&bytes);
+        let _rows: Result<Rows, String> = rest_rows(bytes);
     }
 }
