@@ -15,6 +15,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use self::session::Session;
+use super::menus::Menu;
 use super::parse::Row;
 use super::print::PrintError;
 use crate::source::run::seconds;
@@ -54,15 +55,15 @@ impl Api {
         }
     }
 
-    /// The rows of a menu, with these columns only.
-    pub(super) async fn print(&self, path: &str, columns: &[&str]) -> Result<Vec<Row>, PrintError> {
+    /// The rows of a menu, with its columns only.
+    pub(super) async fn print(&self, menu: Menu) -> Result<Vec<Row>, PrintError> {
         let printing = async {
             let idle = self.idle().pop();
             let mut session = match idle {
                 Some(session) => session,
                 None => self.connect().await?,
             };
-            let rows = session.print(path, columns).await;
+            let rows = session.print(menu).await;
             // After a `!trap` the session is as good as before.
             if matches!(rows, Ok(_) | Err(PrintError::Missing | PrintError::Rejected(_))) {
                 self.idle().push(session);

@@ -179,7 +179,7 @@ impl Source for RouterOs {
 
     async fn check(&self) -> Vec<Check> {
         let name = &self.name;
-        let first = self.transport.print(menus::RESOURCE.path, menus::RESOURCE.columns).await;
+        let first = self.transport.print(menus::RESOURCE).await;
         let reach = format!("{name}: log in");
         let mut checks = match first {
             Ok(rows) => {
@@ -192,7 +192,7 @@ impl Source for RouterOs {
         };
         for menu in [menus::IDENTITY, menus::INTERFACE, menus::ADDRESS, menus::NEIGHBOR] {
             let what = format!("{name}: read /{}", menu.path);
-            checks.push(match self.transport.print(menu.path, menu.columns).await {
+            checks.push(match self.transport.print(menu).await {
                 Ok(rows) => Check::passed(what, format!("{} rows", rows.len())),
                 Err(error) => Check::failed(what, error.to_string()),
             });
@@ -205,7 +205,7 @@ impl Source for RouterOs {
         self.transport.hang_up();
         // One menu alone first: a device that is down or refuses us is asked once, not seventeen times.
         let mut base = Menus::new();
-        let first = self.transport.print(menus::RESOURCE.path, menus::RESOURCE.columns).await;
+        let first = self.transport.print(menus::RESOURCE).await;
         match first {
             Err(error) if error.is_fatal() => return sink.gap(FactKind::All, error.to_string()),
             Err(PrintError::Missing) => return sink.gap(FactKind::All, NO_REST),
@@ -270,7 +270,7 @@ impl RouterOs {
             .iter()
             .map(|menu| {
                 let menu = *menu;
-                async move { (menu, self.transport.print(menu.path, menu.columns).await) }.boxed()
+                async move { (menu, self.transport.print(menu).await) }.boxed()
             })
             .collect();
         stream::iter(printing).buffer_unordered(self.concurrency)

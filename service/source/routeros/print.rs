@@ -1,6 +1,7 @@
 //! Printing a menu: what every transport does, and how it can fail. Knows no menu.
 
 use super::api::Api;
+use super::menus::Menu;
 use super::parse::Row;
 use super::rest::Rest;
 
@@ -16,11 +17,11 @@ pub(super) enum Transport {
 }
 
 impl Transport {
-    /// The rows of a menu, with these columns only: some others are long (`debug-info`) or make the device work.
-    pub(super) async fn print(&self, path: &str, columns: &[&str]) -> Result<Vec<Row>, PrintError> {
+    /// The rows of a menu, with its columns only: some others are long (`debug-info`) or make the device work.
+    pub(super) async fn print(&self, menu: Menu) -> Result<Vec<Row>, PrintError> {
         match self {
-            Self::Rest(rest) => rest.print(path, columns).await,
-            Self::Api(api) => api.print(path, columns).await,
+            Self::Rest(rest) => rest.print(menu).await,
+            Self::Api(api) => api.print(menu).await,
         }
     }
 

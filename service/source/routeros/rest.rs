@@ -5,6 +5,7 @@ use std::time::Duration;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use reqwest::StatusCode;
 
+use super::menus::Menu;
 use super::parse::{Row, rest_rows};
 use super::print::{MAX_ANSWER_BYTES, PrintError, refused};
 use crate::source::run::seconds;
@@ -26,11 +27,10 @@ pub(super) struct Rest {
 }
 
 impl Rest {
-    /// The rows of a menu, with these columns only.
-    pub(super) async fn print(&self, path: &str, columns: &[&str]) -> Result<Vec<Row>, PrintError> {
-        let path = utf8_percent_encode(path, PATH);
-        // The commas stay as they are: that the device decodes `%2C` is not documented.
-        let url = format!("{}/rest/{path}?.proplist={}", self.base, columns.join(","));
+    /// The rows of a menu, with its columns only.
+    pub(super) async fn print(&self, menu: Menu) -> Result<Vec<Row>, PrintError> {
+        let path = utf8_percent_encode(menu.path, PATH);
+        let url = format!("{}/rest/{path}?{}", self.base, query(menu));
         let answer = self
             .client
             .get(url)
@@ -70,6 +70,12 @@ impl Rest {
     }
 }
 
+/// Which columns of which rows. Commas and slashes stay as they are: that the device decodes `%2C` is not documented.
+fn query(menu: Menu) -> String {
+    let only = menu.only.map(|only| format!("&{only}")).unwrap_or_default();
+    format!(".proplist={}{only}", menu.columns.join(","))
+}
+
 /// RouterOS says in words what is wrong, `{"error":400,"message":"Bad Request","detail":"no such command"}`.
 fn refusal(status: StatusCode, body: &[u8]) -> PrintError {
     let said = rest_rows(body).unwrap_or_default();
@@ -86,6 +92,16 @@ fn refusal(status: StatusCode, body: &[u8]) -> PrintError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::routeros::menus;
+
+    #[test]
+    fn rows_that_nobody_wants_are_not_asked_for() {
+        assert_eq!(
+            query(menus::ROUTE),
+            ".proplist=dst-address,gateway,active,disabled&dst-address=0.0.0.0/0"
+        );
+        assert_eq!(query(menus::IDENTITY), ".proplist=name");
+    }
 
     #[test]
     fn refusals_are_told_apart() {

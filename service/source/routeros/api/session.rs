@@ -3,6 +3,7 @@
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::codec::{decode, encode};
+use crate::source::routeros::menus::Menu;
 use crate::source::routeros::parse::Row;
 use crate::source::routeros::print::{MAX_ANSWER_BYTES, PrintError, refused};
 
@@ -53,9 +54,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
     }
 
-    /// The rows of a menu, with these columns only.
-    pub(super) async fn print(&mut self, path: &str, columns: &[&str]) -> Result<Vec<Row>, PrintError> {
-        let words = [format!("/{path}/print"), format!("=.proplist={}", columns.join(","))];
+    /// The rows of a menu, with its columns only.
+    pub(super) async fn print(&mut self, menu: Menu) -> Result<Vec<Row>, PrintError> {
+        let mut words =
+            vec![format!("/{}/print", menu.path), format!("=.proplist={}", menu.columns.join(","))];
+        words.extend(menu.only.map(|only| format!("?{only}")));
         self.send(&words).await?;
         let mut rows = Vec::new();
         let mut trap = None;
@@ -157,6 +160,7 @@ mod tests {
     use tokio::io::{DuplexStream, duplex};
 
     use super::*;
+    use crate::model::FactKind;
 
     /// Plays a device: for each exchange, the words it must get and the sentences it answers.
     async fn device(mut stream: DuplexStream, script: Vec<(Vec<&'static str>, Vec<Vec<&'static str>>)>) {
@@ -173,6 +177,13 @@ mod tests {
 
     const LOGIN: [&str; 4] = ["/login", "=name=u", "=password=p", ".tag=1"];
 
+    const ARP: Menu = Menu {
+        path: "ip/arp",
+        columns: &["address", "comment"],
+        kind: FactKind::Neighbors,
+        only: Some("dynamic=true"),
+    };
+
     async fn log_in(answers: Vec<Vec<&'static str>>) -> Result<(), PrintError> {
         let (ours, theirs) = duplex(64);
         let device = device(theirs, vec![(LOGIN.to_vec(), answers)]);
@@ -183,12 +194,12 @@ mod tests {
     async fn print(answers: Vec<Vec<&'static str>>) -> Result<Vec<Row>, PrintError> {
         // Seven bytes at a time: sentences never arrive in one piece.
         let (ours, theirs) = duplex(7);
-        let command = vec!["/ip/arp/print", "=.proplist=address,comment", ".tag=2"];
+        let command = vec!["/ip/arp/print", "=.proplist=address,comment", "?dynamic=true", ".tag=2"];
         let device =
             device(theirs, vec![(LOGIN.to_vec(), vec![vec!["!done", ".tag=1"]]), (command, answers)]);
         let ask = async {
             let mut session = Session::log_in(ours, "u", "p").await.unwrap();
-            session.print("ip/arp", &["address", "comment"]).await
+            session.print(ARP).await
         };
         tokio::join!(ask, device).0
     }
