@@ -33,6 +33,11 @@ pub(super) const BRIDGE_PORT: Menu = menu(
     "interface/bridge/port",
     &["interface", "bridge", "pvid", "disabled", "inactive", "role", "designated-bridge-id"],
 );
+pub(super) const BRIDGE_VLAN: Menu = menu(
+    FactKind::Interfaces,
+    "interface/bridge/vlan",
+    &["bridge", "vlan-ids", "untagged", "current-untagged", "disabled"],
+);
 pub(super) const BONDING: Menu =
     menu(FactKind::Interfaces, "interface/bonding", &["name", "slaves", "mac-address", "disabled"]);
 pub(super) const LIST_MEMBER: Menu =
@@ -114,14 +119,14 @@ pub(super) const NEIGHBOR: Menu = menu(
 );
 
 /// What the device and its ports are. Read first: the rest is understood with it.
-pub(super) const BASE: [Menu; 9] = [
+pub(super) const BASE: [Menu; 10] = [
     RESOURCE,
     IDENTITY,
     ROUTERBOARD,
     INTERFACE,
     BRIDGE,
     BRIDGE_PORT,
-   
+    BRIDGE_VLAN,
     BONDING,
     LIST_MEMBER,
     ROUTE,
