@@ -8,7 +8,7 @@ use std::time::Duration;
 pub(crate) enum Error {
     /// Nothing came back. An agent that does not know the community is silent too, so this cannot be told from a wrong
     /// address.
-    #[error("no answer within {} s ({tries} tries)", timeout.as_secs_f32())]
+    #[error("no answer within {} s ({tries} tries)", (timeout.as_secs_f32() * 10.0).round() / 10.0)]
     Silent {
         /// Waited for each try.
         timeout: Duration,
