@@ -29,7 +29,7 @@ const UP: i64 = 1;
 
 /// How long is waited in all for VLANs that are silent: while none has answered, and again for those that were silent when
 /// others answered.
-const SILENCE: Duration = Duration::from_secs(6);
+const SILENCE: Duration = Duration::from_secs(4);
 
 /// So many VLANs are asked however long each takes, before none is believed to answer.
 const LEAST_ASKED: usize = 3;
@@ -37,8 +37,8 @@ const LEAST_ASKED: usize = 3;
 /// After so many silent VLANs in a row the device itself is asked whether it is still there.
 const SILENT_IN_A_ROW: usize = 4;
 
-/// Shortest wait for a first answer from a context.
-const LEAST_WAIT: Duration = Duration::from_millis(500);
+/// Shortest wait for a first answer from a context; on a network nearby a dozen are tried before none is believed to answer.
+const LEAST_WAIT: Duration = Duration::from_millis(300);
 
 /// Shortest wait for a context when it is asked again.
 const LEAST_SECOND_WAIT: Duration = Duration::from_secs(1);
