@@ -187,5 +187,12 @@ async fn doctor_says_what_it_found() {
     let Some(peer) = start() else { return };
     let source = config(&peer, peer.secret_file(), &peer.fingerprint).build(&[]).unwrap();
     let found: Vec<_> = source.check().await.into_iter().map(|check| check.outcome.unwrap()).collect();
-    assert_eq!(found, ["Proxmox VE 8.4.1", "VM.Audit on all guests", "4 guests"]);
+    assert_eq!(
+        found,
+        ["Proxmox VE 8.4.1", "VM.Audit on all guests", "the guest agents may be asked", "4 guests"]
+    );
+    peer.write("access__permissions.json", &json!({"data": {"/": {"VM.Audit": 1}}}));
+    let refused: Vec<_> = source.check().await.into_iter().filter_map(|check| check.outcome.err()).collect();
+    let [said] = refused.as_slice() else { panic!("{refused:?}") };
+    assert!(said.contains("no VM.Monitor on all of /vms") && said.contains("'surveyor@pve!ro'"), "{said}");
 }

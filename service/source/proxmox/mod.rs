@@ -135,16 +135,31 @@ impl Source for Proxmox {
     async fn check(&self) -> Vec<Check> {
         let name = &self.name;
         let reach = format!("{name}: log in with the API token");
-        let mut checks = match self.api.get("version").await {
-            Ok(version) => vec![Check::passed(reach, format!("Proxmox VE {}", version_text(&version)))],
+        let version = match self.api.get("version").await {
+            Ok(version) => version_text(&version),
             Err(error) => return vec![Check::failed(reach, error.to_string())],
         };
-        let sees_all = match self.api.get("access/permissions").await {
-            Ok(granted) if parse::sees_all_guests(&granted) => Ok("VM.Audit on all guests".to_owned()),
+        let mut checks = vec![Check::passed(reach, format!("Proxmox VE {version}"))];
+        let granted = self.api.get("access/permissions").await.map_err(|error| error.to_string());
+        let sees_all = match &granted {
+            Ok(granted) if parse::sees_all_guests(granted) => Ok("VM.Audit on all guests".to_owned()),
             Ok(_) => Err(self.under_privileged()),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(error.clone()),
         };
         checks.push(Check { what: format!("{name}: privileges of the token"), outcome: sees_all });
+        let wanted = parse::agent_privileges(&version);
+        let asks_agents = granted.and_then(|granted| {
+            if parse::on_all_guests(&granted, wanted) {
+                return Ok("the guest agents may be asked".to_owned());
+            }
+            let wanted = wanted.first().copied().unwrap_or_default();
+            Err(format!(
+                "the token has no {wanted} on all of /vms, so addresses inside virtual machines stay unknown; hint: pveum \
+                 role add SurveyorAgent --privs {wanted}; pveum acl modify /vms --tokens '{}' --roles SurveyorAgent",
+                self.token_id
+            ))
+        });
+        checks.push(Check { what: format!("{name}: addresses inside guests"), outcome: asks_agents });
         let guests = self.api.get("cluster/resources?type=vm").await;
         checks.push(Check {
             what: format!("{name}: list guests"),

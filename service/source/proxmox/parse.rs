@@ -14,7 +14,9 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-pub(super) use cluster::{GuestRow, NodeRow, cluster_name, guest_rows, node_rows, sees_all_guests};
+pub(super) use cluster::{
+    GuestRow, NodeRow, agent_privileges, cluster_name, guest_rows, node_rows, on_all_guests, sees_all_guests,
+};
 pub(super) use guest::{agent_enabled, guest_fact};
 pub(super) use inside::{Inside, inside, join};
 pub(super) use node::node_facts;

@@ -8,10 +8,12 @@ pub(super) struct Menu {
     pub(super) path: &'static str,
     pub(super) columns: &'static [&'static str],
     pub(super) kind: FactKind,
+    /// `column=value`: only such rows are wanted, so that the device does not send the others.
+    pub(super) only: Option<&'static str>,
 }
 
 const fn menu(kind: FactKind, path: &'static str, columns: &'static [&'static str]) -> Menu {
-    Menu { path, columns, kind }
+    Menu { path, columns, kind, only: None }
 }
 
 pub(super) const RESOURCE: Menu =
@@ -31,12 +33,20 @@ pub(super) const BRIDGE_PORT: Menu = menu(
     "interface/bridge/port",
     &["interface", "bridge", "pvid", "disabled", "inactive", "role", "designated-bridge-id"],
 );
+pub(super) const BRIDGE_VLAN: Menu = menu(
+    FactKind::Interfaces,
+    "interface/bridge/vlan",
+    &["bridge", "vlan-ids", "untagged", "current-untagged", "disabled"],
+);
 pub(super) const BONDING: Menu =
     menu(FactKind::Interfaces, "interface/bonding", &["name", "slaves", "mac-address", "disabled"]);
 pub(super) const LIST_MEMBER: Menu =
     menu(FactKind::Networks, "interface/list/member", &["list", "interface", "disabled"]);
-pub(super) const ROUTE: Menu =
-    menu(FactKind::Networks, "ip/route", &["dst-address", "gateway", "active", "disabled"]);
+/// Default routes alone: a router may have a million others.
+pub(super) const ROUTE: Menu = Menu {
+    only: Some("dst-address=0.0.0.0/0"),
+    ..menu(FactKind::Networks, "ip/route", &["dst-address", "gateway", "active", "disabled"])
+};
 pub(super) const ADDRESS: Menu = menu(
     FactKind::Networks,
     "ip/address",
@@ -109,8 +119,18 @@ pub(super) const NEIGHBOR: Menu = menu(
 );
 
 /// What the device and its ports are. Read first: the rest is understood with it.
-pub(super) const BASE: [Menu; 9] =
-    [RESOURCE, IDENTITY, ROUTERBOARD, INTERFACE, BRIDGE, BRIDGE_PORT, BONDING, LIST_MEMBER, ROUTE];
+pub(super) const BASE: [Menu; 10] = [
+    RESOURCE,
+    IDENTITY,
+    ROUTERBOARD,
+    INTERFACE,
+    BRIDGE,
+    BRIDGE_PORT,
+    BRIDGE_VLAN,
+    BONDING,
+    LIST_MEMBER,
+    ROUTE,
+];
 
 /// What is seen on it. The forwarding table first, because it takes longest.
 pub(super) const SEEN: [Menu; 8] =

@@ -205,7 +205,7 @@ impl Source for RouterOs {
     async fn collect(&self, sink: &mut Collection) {
         // A run that was cut may have left sessions that the device has closed since.
         self.transport.hang_up();
-        // One menu alone first: a device that is down or refuses us is asked once, not seventeen times.
+        // One menu alone first: a device that is down or refuses us is asked once, not eighteen times.
         let mut base = Menus::new();
         let first = self.transport.print(menus::RESOURCE).await;
         match first {
@@ -288,6 +288,7 @@ impl RouterOs {
             rows(menus::INTERFACE),
             rows(menus::BRIDGE),
             rows(menus::BRIDGE_PORT),
+            rows(menus::BRIDGE_VLAN),
             rows(menus::BONDING),
         );
         let kinds = interfaces.iter().map(|fact| (fact.name.clone(), fact.kind)).collect();

@@ -30,8 +30,7 @@ impl Rest {
     /// The rows of a menu, with these columns only.
     pub(super) async fn print(&self, menu: Menu) -> Result<Rows, PrintError> {
         let path = utf8_percent_encode(menu.path, PATH);
-        // The commas stay as they are: that the device decodes `%2C` is not documented.
-        let url = format!("{}/rest/{path}?.proplist={}", self.base, menu.columns.join(","));
+        let url = format!("{}/rest/{path}?{}", self.base, query(menu));
         let answer = self
             .client
             .get(url)
@@ -71,6 +70,12 @@ impl Rest {
     }
 }
 
+/// Which columns of which rows. Commas and slashes stay as they are: that the device decodes `%2C` is not documented.
+fn query(menu: Menu) -> String {
+    let only = menu.only.map(|only| format!("&{only}")).unwrap_or_default();
+    format!(".proplist={}{only}", menu.columns.join(","))
+}
+
 /// RouterOS says in words what is wrong, `{"error":400,"message":"Bad Request","detail":"no such command"}`.
 fn refusal(status: StatusCode, body: Vec<u8>) -> PrintError {
     let said = rest_rows(body).unwrap_or_default();
@@ -87,6 +92,16 @@ fn refusal(status: StatusCode, body: Vec<u8>) -> PrintError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::routeros::menus;
+
+    #[test]
+    fn rows_that_nobody_wants_are_not_asked_for() {
+        assert_eq!(
+            query(menus::ROUTE),
+            ".proplist=dst-address,gateway,active,disabled&dst-address=0.0.0.0/0"
+        );
+        assert_eq!(query(menus::IDENTITY), ".proplist=name");
+    }
 
     #[test]
     fn refusals_are_told_apart() {

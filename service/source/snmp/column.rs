@@ -74,6 +74,7 @@ columns! {
     PagpGroup, "pagpGroupIfIndex", Interfaces, [1, 3, 6, 1, 4, 1, 9, 9, 98, 1, 1, 1, 1, 8];
 
     // CISCO-VLAN-MEMBERSHIP-MIB.
+    AccessVlan, "vmVlan", Interfaces, [1, 3, 6, 1, 4, 1, 9, 9, 68, 1, 2, 2, 1, 2];
     VoiceVlan, "vmVoiceVlanId", Interfaces, [1, 3, 6, 1, 4, 1, 9, 9, 68, 1, 5, 1, 1, 1];
 
     // BRIDGE-MIB (RFC 4188).
@@ -98,6 +99,10 @@ columns! {
     L2aldVlanTag, "jnxL2aldVlanTag", Fdb, [1, 3, 6, 1, 4, 1, 2636, 3, 48, 1, 3, 1, 1, 3];
     L2aldVlanFdbId, "jnxL2aldVlanFdbId", Fdb, [1, 3, 6, 1, 4, 1, 2636, 3, 48, 1, 3, 1, 1, 5];
     ExVlanTag, "jnxExVlanTag", Fdb, [1, 3, 6, 1, 4, 1, 2636, 3, 40, 1, 5, 1, 5, 1, 5];
+
+    // Forwarding tables of vendors' own, with VLAN and ifIndex: HUAWEI-L2MAM-MIB, ALCATEL-IND1-MAC-ADDRESS-MIB of AOS 7.
+    HuaweiFdbPort, "hwDynFdbPort", Fdb, [1, 3, 6, 1, 4, 1, 2011, 5, 25, 42, 2, 1, 3, 1, 4];
+    AosFdbManagement, "slMacAddressGblManagement", Fdb, [1, 3, 6, 1, 4, 1, 6486, 801, 1, 2, 1, 8, 1, 1, 8, 1, 7];
 
     // LLDP-MIB (IEEE 802.1AB-2005).
     LldpLocChassisSubtype, "lldpLocChassisIdSubtype", Device, [1, 0, 8802, 1, 1, 2, 1, 3, 1];
@@ -162,7 +167,9 @@ columns! {
     CdpSysName, "cdpCacheSysName", Lldp, [1, 3, 6, 1, 4, 1, 9, 9, 23, 1, 2, 1, 1, 17];
 
     // IP-MIB (RFC 4293, and its deprecated IPv4 tables), IPV6-MIB (RFC 2465).
+    ArpIfIndex, "ipNetToMediaIfIndex", Neighbors, [1, 3, 6, 1, 2, 1, 4, 22, 1, 1];
     ArpPhysAddress, "ipNetToMediaPhysAddress", Neighbors, [1, 3, 6, 1, 2, 1, 4, 22, 1, 2];
+    ArpNetAddress, "ipNetToMediaNetAddress", Neighbors, [1, 3, 6, 1, 2, 1, 4, 22, 1, 3];
     ArpType, "ipNetToMediaType", Neighbors, [1, 3, 6, 1, 2, 1, 4, 22, 1, 4];
     NeighborPhysAddress, "ipNetToPhysicalPhysAddress", Neighbors, [1, 3, 6, 1, 2, 1, 4, 35, 1, 4];
     NeighborType, "ipNetToPhysicalType", Neighbors, [1, 3, 6, 1, 2, 1, 4, 35, 1, 6];

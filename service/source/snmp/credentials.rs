@@ -11,6 +11,9 @@ use crate::transport::{Secret, SecretError, read_secret_file};
 /// RFC 3414 section 11.2: passwords shorter than this are refused by every agent.
 const MIN_PASSWORD: usize = 8;
 
+/// Longest user name and context in octets (RFC 3414 and RFC 3411: `SnmpAdminString` of at most 32).
+const MAX_NAME: usize = 32;
+
 /// A `[[credentials]]` entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -168,9 +171,12 @@ impl Credentials {
         if self.community_file.is_some() {
             return inconsistent("`community_file` is of version 2c; hint: version 3 has users");
         }
-        let Some(username) = self.username.clone().filter(|name| (1..=32).contains(&name.len())) else {
+        let Some(username) = self.username.clone().filter(|name| (1..=MAX_NAME).contains(&name.len())) else {
             return inconsistent("`username` must have 1 to 32 characters in version 3");
         };
+        if self.context.as_ref().is_some_and(|context| context.len() > MAX_NAME) {
+            return inconsistent("`context` must have at most 32 characters");
+        }
         if self.auth_protocol.is_none() && self.priv_protocol.is_some() {
             return inconsistent("encryption needs authentication; hint: set `auth_protocol`");
         }
@@ -276,6 +282,10 @@ mod tests {
             ("name = 'ro'\nusername = 'u'", "set `version = \"3\"`"),
             ("name = 'ro'\nversion = '3'\ncommunity_file = 'DIR/long'", "version 2c"),
             ("name = 'ro'\nversion = '3'", "`username`"),
+            (
+                "name = 'ro'\nversion = '3'\nusername = 'u'\ncontext = 'a-context-of-thirty-three-octets!'",
+                "`context`",
+            ),
             ("name = 'ro'\nversion = '3'\nusername = 'u'\nauth_protocol = 'sha1'", "go together"),
             (
                 "name = 'ro'\nversion = '3'\nusername = 'u'\npriv_protocol = 'aes128'\npriv_password_file = 'DIR/long'",

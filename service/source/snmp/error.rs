@@ -8,7 +8,7 @@ use std::time::Duration;
 pub(crate) enum Error {
     /// Nothing came back. An agent that does not know the community is silent too, so this cannot be told from a wrong
     /// address.
-    #[error("no answer within {} s ({tries} tries)", timeout.as_secs_f32())]
+    #[error("no answer within {} s ({tries} tries)", (timeout.as_secs_f32() * 10.0).round() / 10.0)]
     Silent {
         /// Waited for each try.
         timeout: Duration,
@@ -30,8 +30,8 @@ pub(crate) enum Error {
     /// The agent answers with an error.
     #[error("the agent answers `{0}`")]
     Rejected(String),
-    /// The agent repeats itself or goes backwards: going on would never end.
-    #[error("the agent's rows do not increase after {0} rows")]
+    /// The agent sends a row again: going on would never end.
+    #[error("the agent repeats itself after {0} rows")]
     Looped(usize),
     /// More rows than the configured limit.
     #[error("more than {0} rows; hint: raise `max_rows` if the device really has that many")]

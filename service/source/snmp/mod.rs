@@ -2,8 +2,10 @@
 //! `talk` is the only file that knows the SNMP library, `read` the order, `parse` the meaning.
 
 mod column;
+mod contexts;
 mod credentials;
 mod error;
+mod order;
 mod parse;
 mod read;
 mod talk;
@@ -13,6 +15,8 @@ mod walk;
 mod live;
 #[cfg(test)]
 mod live_faults;
+#[cfg(test)]
+mod live_shapes;
 #[cfg(test)]
 pub(crate) mod recording;
 #[cfg(test)]
@@ -30,7 +34,8 @@ use super::{Check, SetupError, Source};
 use column::Column;
 use credentials::Access;
 use read::Reading;
-use talk::Limits;
+use talk::{Limits, Session};
+use walk::Walk;
 
 pub use credentials::{AuthProtocol, Credentials, CredentialsError, PrivProtocol, Version};
 
@@ -184,6 +189,44 @@ impl Snmp {
     }
 }
 
+/// How many VLANs are tried before their contexts are believed not to answer.
+const TRIED_VLANS: usize = 3;
+
+impl Snmp {
+    /// Whether VLANs have contexts that answer, where forwarding rows are only to be had there; no check without VLANs.
+    async fn check_contexts(&self, session: &mut Session) -> Option<Check> {
+        // Switches that answer dot1qTpFdbTable need no contexts, and are not asked for any.
+        if session.has_rows(Column::VlanFdbPort).await.ok()? {
+            return None;
+        }
+        let mut walk = Walk::default();
+        for column in [Column::VtpVlanState, Column::AccessVlan, Column::IfOperStatus] {
+            let mut rows = Vec::new();
+            let complete = session.column(column, None, &mut rows).await.is_ok();
+            walk.extend(column, rows, complete);
+        }
+        let vlans = contexts::vlans(&walk);
+        let first = *vlans.first()?;
+        let mut outcome = Err(String::new());
+        for vlan in vlans.into_iter().take(TRIED_VLANS) {
+            let found = match self.reading().open_vlan(session, vlan, true).await {
+                Ok((_, true)) => Ok(format!("VLAN {vlan} is readable")),
+                Ok((_, false)) => Ok(format!("VLAN {vlan} answers, and is empty")),
+                Err(error) => Err(format!("VLAN {vlan}: {error}; {}", contexts::hint(&self.access, first))),
+            };
+            // A VLAN with rows says most, any that answers more than one that does not.
+            let is_readable = matches!(&found, Ok(text) if text.ends_with("readable"));
+            if outcome.is_err() || is_readable {
+                outcome = found;
+            }
+            if is_readable {
+                break;
+            }
+        }
+        Some(Check { what: format!("{}: read the forwarding tables of VLANs", self.name), outcome })
+    }
+}
+
 #[async_trait]
 impl Source for Snmp {
     fn name(&self) -> &SourceName {
@@ -193,7 +236,7 @@ impl Source for Snmp {
     async fn check(&self) -> Vec<Check> {
         let reading = self.reading();
         let asked = format!("{}: read the system group ({})", self.name, self.access.describe());
-        let (session, walk, _) = match reading.open().await {
+        let (mut session, walk, _) = match reading.open().await {
             Ok(opened) => opened,
             Err(error) => return vec![Check::failed(asked, reading.unreadable(&error))],
         };
@@ -204,6 +247,7 @@ impl Source for Snmp {
             .collect::<Vec<_>>()
             .join(", ");
         let mut checks = vec![Check::passed(asked, said)];
+        let per_vlan = parse::vendor(&walk).bridges_per_vlan();
         let tables = [
             ("interfaces", &[Column::IfDescr, Column::IfName][..]),
             ("forwarding table", &[Column::VlanFdbPort, Column::FdbPort]),
@@ -220,7 +264,10 @@ impl Source for Snmp {
         ];
         for (what, columns) in tables {
             let asked = format!("{}: read the {what}", self.name);
-            let mut outcome = Ok("empty; hint: if it should not be, let the agent's view include it");
+            let mut outcome = Ok(match what {
+                "forwarding table" if per_vlan => "empty in the default context, which shows VLAN 1 alone",
+                _ => "empty; hint: if it should not be, let the agent's view include it",
+            });
             for column in columns {
                 match session.has_rows(*column).await {
                     Ok(true) => {
@@ -238,6 +285,9 @@ impl Source for Snmp {
                 Ok(found) => Check::passed(asked, found),
                 Err(error) => Check::failed(asked, error.to_string()),
             });
+        }
+        if per_vlan {
+            checks.extend(self.check_contexts(&mut session).await);
         }
         checks
     }

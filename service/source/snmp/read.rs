@@ -9,7 +9,7 @@ use crate::model::{Collection, FactKind, FdbTable};
 use super::column::Column;
 use super::credentials::Access;
 use super::error::Error;
-use super::parse::{Device, bridges, forwarding};
+use super::parse::{Device, addresses, bridges, forwarding};
 use super::talk::{Limits, Session, resolve};
 use super::walk::{Value, Walk};
 
@@ -32,15 +32,6 @@ const SCALARS: &[Column] = &[
 
 /// sysUpTime wraps after 497 days; a fall from this close to the end (ten minutes of ticks) is that, and no restart.
 const WRAP_MARGIN: u32 = 60_000;
-
-/// VLANs that Cisco IOS reserves for FDDI and Token Ring; they exist everywhere and bridge nothing.
-const CISCO_RESERVED: std::ops::RangeInclusive<u16> = 1002..=1005;
-
-/// After this many VLANs in a row without an answer the others are not asked.
-const MAX_SILENT_VLANS: u32 = 2;
-
-/// vtpVlanState: operational.
-const VLAN_OPERATIONAL: i64 = 1;
 
 /// One device being read.
 pub(crate) struct Reading<'a> {
@@ -131,9 +122,9 @@ fn restarted(before: u32, after: u32) -> bool {
     after < before && before < u32::MAX - WRAP_MARGIN
 }
 
-struct Conversation<'a> {
-    reading: &'a Reading<'a>,
-    session: &'a mut Session,
+pub(super) struct Conversation<'a> {
+    pub(super) reading: &'a Reading<'a>,
+    pub(super) session: &'a mut Session,
     sink: &'a mut Collection,
     reported: BTreeSet<FactKind>,
 }
@@ -184,7 +175,7 @@ impl Conversation<'_> {
         }
         self.columns(walk, &[Column::LagAttached, Column::IfStackStatus]).await?;
         if super::parse::vendor(walk).is_cisco() {
-            self.columns(walk, &[Column::PagpGroup, Column::VoiceVlan]).await?;
+            self.columns(walk, &[Column::PagpGroup, Column::AccessVlan, Column::VoiceVlan]).await?;
         }
         if !walk.rows(Column::BasePortIfIndex).is_empty() {
             self.columns(walk, &[Column::Pvid]).await?;
@@ -277,6 +268,9 @@ impl Conversation<'_> {
             self.columns(walk, &[Column::LagPartner]).await?;
         }
         self.led_by(walk, &[Column::ArpPhysAddress, Column::ArpType]).await?;
+        if addresses::needs_columns(walk.rows(Column::ArpPhysAddress)) {
+            self.columns(walk, &[Column::ArpIfIndex, Column::ArpNetAddress]).await?;
+        }
         self.led_by(walk, &[Column::NeighborPhysAddress, Column::NeighborType]).await?;
         if walk.rows(Column::NeighborPhysAddress).is_empty() {
             self.columns(walk, &[Column::Ipv6PhysAddress]).await?;
@@ -293,6 +287,9 @@ impl Conversation<'_> {
             self.led_by(walk, &[Column::L2aldVlanTag, Column::L2aldVlanFdbId]).await?;
             self.columns(walk, &[Column::ExVlanTag]).await?;
         }
+        if let Some(column) = device.vendor.own_fdb() {
+            self.columns(walk, &[column]).await?;
+        }
         self.led_by(walk, &[Column::FdbPort, Column::FdbStatus]).await?;
         if forwarding::needs_addresses(walk.rows(Column::FdbPort)) {
             self.columns(walk, &[Column::FdbAddress]).await?;
@@ -302,90 +299,6 @@ impl Conversation<'_> {
             self.vlans(walk).await;
         }
         Ok(())
-    }
-
-    /// Reads the bridge tables of each VLAN in its own context. The base-port table differs per VLAN too.
-    async fn vlans(&mut self, walk: &mut Walk) {
-        let vlans: BTreeSet<u16> = walk
-            .rows(Column::VtpVlanState)
-            .iter()
-            .filter(|row| row.value.number() == Some(VLAN_OPERATIONAL))
-            .filter_map(|row| u16::try_from(*row.index.last()?).ok())
-            .filter(|vlan| (1..=4094).contains(vlan) && !CISCO_RESERVED.contains(vlan))
-            .collect();
-        let mut failed: Vec<(u16, Error)> = Vec::new();
-        let mut silent = 0;
-        for vlan in &vlans {
-            if silent >= MAX_SILENT_VLANS {
-                break;
-            }
-            match self.vlan(*vlan).await {
-                Ok(context) => {
-                    silent = 0;
-                    walk.vlans.insert(*vlan, context);
-                }
-                Err(error) => {
-                    silent = if error.is_lost() { silent + 1 } else { 0 };
-                    failed.push((*vlan, error));
-                }
-            }
-        }
-        let unread = vlans.len().saturating_sub(walk.vlans.len());
-        if let Some((vlan, error)) = failed.first() {
-            let hint = match self.reading.access {
-                Access::Community(_) => {
-                    format!("hint: the agent must answer to the community with `@{vlan}` appended")
-                }
-                Access::User { .. } => {
-                    "hint: give the group the contexts (`snmp-server group .. context vlan- match prefix`)"
-                        .to_owned()
-                }
-            };
-            let all = vlans.len();
-            self.gap(
-                FactKind::Fdb,
-                format!("{unread} of {all} VLANs were not read, the first is {vlan}: {error}; {hint}"),
-            );
-        }
-    }
-
-    async fn vlan(&self, vlan: u16) -> Result<Walk, Error> {
-        // A device that ignores the context is silent: one retry tells that as well as three, and soon.
-        let limits = Limits {
-            retries: self.reading.limits.retries.min(1),
-            timeout: self.session.patience(),
-            ..self.reading.limits
-        };
-        let mut last = Error::Unresolved(self.reading.target.to_owned());
-        for address in resolve(self.reading.target).await? {
-            let mut session = Session::open(address, &self.reading.access.for_vlan(vlan), limits).await?;
-            match self.bridge(&mut session).await {
-                Ok(walk) => return Ok(walk),
-                Err(error) => last = error,
-            }
-            if !last.is_lost() {
-                break;
-            }
-        }
-        Err(last)
-    }
-
-    /// The bridge tables of one context.
-    async fn bridge(&self, session: &mut Session) -> Result<Walk, Error> {
-        let mut walk = Walk::default();
-        // Asked with the simplest request first: a context that is not there answers nothing at all.
-        if session.has_rows(Column::FdbPort).await? {
-            for column in [Column::FdbPort, Column::FdbStatus, Column::BasePortIfIndex] {
-                let mut rows = Vec::new();
-                let expected = match column {
-                    Column::FdbStatus => Some(walk.rows(Column::FdbPort).len()),
-                    _ => None,
-                };
-                session.column(column, expected, &mut rows).await?;
-                walk.extend(column, rows, true);
-            }
-        }
-        Ok(walk)
     }
 
     /// Reads the first column and, if it has rows, the others.
@@ -435,7 +348,7 @@ impl Conversation<'_> {
     }
 
     /// One gap for each kind of facts: the first reason is the one to act on.
-    fn gap(&mut self, facts: FactKind, reason: String) {
+    pub(super) fn gap(&mut self, facts: FactKind, reason: String) {
         if self.reported.insert(facts) {
             self.sink.gap(facts, reason);
         }

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::column::Column;
 use super::credentials::{Access, AuthProtocol, PrivProtocol};
 use super::error::Error;
+use super::order::Order;
 use super::walk::{Row, Value};
 
 /// The largest UDP payload over IPv4. The library announces 1472 by default, and agents that take SNMP v3's msgMaxSize
@@ -43,6 +44,7 @@ pub(crate) struct Limits {
 /// An open conversation.
 pub(crate) struct Session {
     client: Client,
+    target: SocketAddr,
     limits: Limits,
     /// What the agent has shown to manage.
     repetitions: u32,
@@ -107,7 +109,13 @@ impl Session {
             builder = builder.des_salt_state(state.map_err(|e| Error::Malformed(e.to_string()))?);
         }
         let client = builder.target(target).build_with(&transport).await.map_err(failed)?;
-        Ok(Self { client, limits, repetitions: limits.max_repetitions.max(1), slowest: Duration::ZERO })
+        Ok(Self {
+            client,
+            target,
+            limits,
+            repetitions: limits.max_repetitions.max(1),
+            slowest: Duration::ZERO,
+        })
     }
 
     /// Scalars; those that the agent does not have are left out.
@@ -137,7 +145,8 @@ impl Session {
         Ok(columns.iter().filter_map(|column| Some((*column, value_of(column)?))).collect())
     }
 
-    /// Walks one column to its end; what was read before a failure is in `rows`. `expected` rows, where another column of the
+    /// Walks one column to its end; what was read before a failure is in `rows`. An agent that sends rows in another order is
+    /// followed until it leaves the column, and then the column is complete: it has walked its own list. `expected` rows, where another column of the
     /// table told, are asked for at once: what an agent sends beyond the end costs as much as rows that are wanted.
     pub(crate) async fn column(
         &mut self,
@@ -147,6 +156,7 @@ impl Session {
     ) -> Result<(), Error> {
         let base = Oid::from_slice(column.oid());
         let mut cursor = base.clone();
+        let mut order = Order::default();
         let mut repetitions = self.repetitions;
         loop {
             let asked = repetitions.min(wanted(expected, rows.len()));
@@ -166,16 +176,26 @@ impl Session {
                 return Err(Error::Malformed("the agent answers with nothing".to_owned()));
             }
             for VarBind { oid, value: wire, .. } in batch {
-                if wire.is_exception() || !oid.starts_with(&base) {
-                    return Ok(());
-                }
-                if oid <= cursor {
-                    return Err(Error::Looped(rows.len()));
-                }
-                if rows.len() >= self.limits.max_rows {
+                let index = match oid.arcs().strip_prefix(column.oid()) {
+                    Some(index) if !wire.is_exception() => index,
+                    _ => {
+                        if !order.is_kept() {
+                            tracing::info!(
+                                column = column.name(),
+                                rows = rows.len(),
+                                "the agent keeps no order"
+                            );
+                        }
+                        return Ok(());
+                    }
+                };
+                if order.count() >= self.limits.max_rows {
                     return Err(Error::TooMany(self.limits.max_rows));
                 }
-                if let (Some(value), Some(index)) = (value(&wire), oid.arcs().get(base.len()..)) {
+                if !order.advance(index, rows) {
+                    return Err(Error::Looped(rows.len()));
+                }
+                if let Some(value) = value(&wire) {
                     rows.push(Row { index: index.to_vec(), value });
                 }
                 cursor = oid;
@@ -184,9 +204,13 @@ impl Session {
     }
 
     /// How long to wait for the same agent where it may have nothing to say: much longer than for any answer so far.
-    pub(crate) fn patience(&self) -> Duration {
-        const LEAST: Duration = Duration::from_secs(1);
-        self.limits.timeout.min(LEAST.max(self.slowest * 10))
+    pub(crate) fn patience(&self, least: Duration) -> Duration {
+        self.limits.timeout.min(least.max(self.slowest * 10))
+    }
+
+    /// Where the agent is.
+    pub(crate) const fn target(&self) -> SocketAddr {
+        self.target
     }
 
     /// Whether the column has any row; costs one round trip.

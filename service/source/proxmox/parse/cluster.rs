@@ -107,15 +107,33 @@ pub(in super::super) fn node_rows(nodes: &Value, status: &Value) -> Vec<NodeRow>
     found.into_values().collect()
 }
 
-/// `/access/permissions`: whether the token may read every guest (VM.Audit on `/vms` or, inherited, on `/`). Without it
-/// the list of guests is short or empty, and looks like one that is complete. A value of 0 does not reach below.
+/// `/access/permissions`: whether the token may read every guest. Without it the list of guests is short or empty, and looks
+/// like one that is complete.
 pub(in super::super) fn sees_all_guests(permissions: &Value) -> bool {
-    let audits = |path: &str| permissions.get(path).map(|privileges| truth(privileges, "VM.Audit"));
-    let everywhere = audits("/vms").or_else(|| audits("/")).unwrap_or(false);
+    on_all_guests(permissions, &["VM.Audit"])
+}
+
+/// Privileges of which one lets a token ask the guest agent for addresses, by the version of Proxmox VE: 9 has its own, before
+/// it was the right to the monitor. All of them where the version is not known.
+pub(in super::super) fn agent_privileges(version: &str) -> &'static [&'static str] {
+    const ALL: [&str; 3] = ["VM.GuestAgent.Audit", "VM.GuestAgent.Unrestricted", "VM.Monitor"];
+    match version.split('.').next().and_then(|major| major.parse::<u32>().ok()) {
+        Some(..9) => &ALL[2..],
+        Some(_) => &ALL[..2],
+        None => &ALL,
+    }
+}
+
+/// Whether the token has one of the privileges on every guest: on `/vms` or, inherited, on `/`. A value of 0 does not reach
+/// below, and what is granted on a guest alone takes away what is inherited.
+pub(in super::super) fn on_all_guests(permissions: &Value, privileges: &[&str]) -> bool {
+    let has = |granted: &Value| privileges.iter().any(|privilege| truth(granted, privilege));
+    let names = |granted: &Value| privileges.iter().any(|privilege| granted.get(*privilege).is_some());
+    let everywhere = ["/vms", "/"].into_iter().find_map(|path| permissions.get(path)).is_some_and(has);
     let taken_away = permissions
         .as_object()
         .into_iter()
         .flatten()
-        .any(|(path, privileges)| path.starts_with("/vms/") && privileges.get("VM.Audit").is_none());
+        .any(|(path, granted)| path.starts_with("/vms/") && !names(granted));
     everywhere && !taken_away
 }

@@ -314,6 +314,25 @@ fn a_token_that_sees_all_guests() {
     }
 }
 
+#[test]
+fn the_right_to_ask_guest_agents_depends_on_the_version() {
+    let monitor = json!({"/vms": {"VM.Audit": 1, "VM.Monitor": 1}});
+    let agent = json!({"/": {"VM.Audit": 1, "VM.GuestAgent.Audit": 1}});
+    let audit = json!({"/": {"VM.Audit": 1}});
+    for (version, granted, expected) in [
+        ("8.4.1", &monitor, true),
+        ("8.4.1", &agent, false),
+        ("9.0.3", &monitor, false),
+        ("9.0.3", &agent, true),
+        ("10.1", &agent, true),
+        ("of unknown version", &monitor, true),
+        ("8.4.1", &audit, false),
+        ("9.0.3", &audit, false),
+    ] {
+        assert_eq!(on_all_guests(granted, agent_privileges(version)), expected, "{version} {granted}");
+    }
+}
+
 /// The schema that Proxmox publishes: every model is known, and every property of a card may be there.
 #[test]
 fn network_cards_keep_to_the_published_schema() {

@@ -206,7 +206,7 @@ mod tests {
     const PATHS: [&str; 6] = ["fine/1", "hangs", "fine/2", "fine/3", "fine/4", "fine/5"];
 
     fn menus(paths: &[&'static str]) -> Vec<Menu> {
-        paths.iter().map(|path| Menu { path, columns: &["name"], kind: FactKind::Fdb }).collect()
+        paths.iter().map(|path| Menu { path, columns: &["name"], kind: FactKind::Fdb, only: None }).collect()
     }
 
     /// Plays a device that answers each command with its path, row by row after all that came with it. A path says

@@ -95,7 +95,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Asks for the rows of a menu, with its columns only. The answer has this tag.
     pub(super) async fn ask(&mut self, menu: Menu) -> Result<Tag, Ended> {
         let tag = self.commands.begin();
-        let words = [format!("/{}/print", menu.path), format!("=.proplist={}", menu.columns.join(","))];
+        let mut words =
+            vec![format!("/{}/print", menu.path), format!("=.proplist={}", menu.columns.join(","))];
+        words.extend(menu.only.map(|only| format!("?{only}")));
         self.send(tag, &words).await?;
         Ok(tag)
     }
@@ -155,7 +157,12 @@ mod tests {
     }
 
     const LOGIN: [&str; 4] = ["/login", "=name=u", "=password=p", ".tag=1"];
-    const ARP: Menu = Menu { path: "ip/arp", columns: &["address", "comment"], kind: FactKind::Neighbors };
+    const ARP: Menu = Menu {
+        path: "ip/arp",
+        columns: &["address", "comment"],
+        kind: FactKind::Neighbors,
+        only: Some("dynamic=true"),
+    };
 
     async fn log_in(answers: Vec<Vec<&'static str>>) -> Result<(), PrintError> {
         let (ours, theirs) = duplex(64);
@@ -167,7 +174,7 @@ mod tests {
     async fn print(answers: Vec<Vec<&'static str>>) -> Result<Rows, PrintError> {
         // Seven bytes at a time: sentences never arrive in one piece.
         let (ours, theirs) = duplex(7);
-        let command = vec!["/ip/arp/print", "=.proplist=address,comment", ".tag=2"];
+        let command = vec!["/ip/arp/print", "=.proplist=address,comment", "?dynamic=true", ".tag=2"];
         let device =
             device(theirs, vec![(LOGIN.to_vec(), vec![vec!["!done", ".tag=1"]]), (command, answers)]);
         let ask = async {

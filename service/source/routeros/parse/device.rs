@@ -50,12 +50,14 @@ pub(in super::super) fn device_fact(
     }
 }
 
-/// `/interface` with what `/interface/bridge`, `/interface/bridge/port` and `/interface/bonding` add.
+/// `/interface` with what `/interface/bridge`, `/interface/bridge/port`, `/interface/bridge/vlan` and `/interface/bonding`
+/// add.
 pub(in super::super) fn interface_facts(
     device: &str,
     interfaces: &Rows,
     bridges: &Rows,
     ports: &Rows,
+    vlans: &Rows,
     bonds: &Rows,
 ) -> Vec<InterfaceFact> {
     let filtering: BTreeSet<&str> = bridges
@@ -67,10 +69,10 @@ pub(in super::super) fn interface_facts(
         .iter()
         .filter(|row| !flag(*row, "disabled"))
         .filter_map(|row| {
-            let bridge = text(row, "bridge")?;
+            let (bridge, port) = (text(row, "bridge")?, text(row, "interface")?);
             // Without VLAN filtering the column has its default and means nothing.
-            let pvid = vlan(row, "pvid").filter(|_| filtering.contains(bridge));
-            Some((text(row, "interface")?, (bridge, pvid)))
+            let pvid = vlan(row, "pvid").or_else(|| untagged_vlan(vlans, bridge, port));
+            Some((port, (bridge, pvid.filter(|_| filtering.contains(bridge)))))
         })
         .collect();
     let lag_of: BTreeMap<&str, &str> = bonds
@@ -102,6 +104,19 @@ pub(in super::super) fn interface_facts(
             })
         })
         .collect()
+}
+
+/// The VLAN that a port of a bridge sends untagged by `/interface/bridge/vlan`, if it is one alone.
+fn untagged_vlan(vlans: &Rows, bridge: &str, port: &str) -> Option<u16> {
+    let mut found = vlans
+        .iter()
+        .filter(|row| !flag(*row, "disabled") && text(*row, "bridge") == Some(bridge))
+        .filter(|row| {
+            ["current-untagged", "untagged"].iter().any(|column| list(*row, column).any(|name| name == port))
+        })
+        .map(|row| vlan(row, "vlan-ids"));
+    let first = found.next()?;
+    found.all(|other| other == first).then_some(first).flatten()
 }
 
 /// Link-layer addresses in a menu of interfaces or bridges: they are the device, not hosts behind it.

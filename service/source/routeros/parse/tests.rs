@@ -70,7 +70,8 @@ fn a_recorded_bridge_with_multi_line_columns() {
     assert_eq!((table.ports[table.rows[0].1].as_str(), table.rows[0].2), ("wifi1", None));
     assert_eq!(table.own.iter().map(ToString::to_string).collect::<Vec<_>>(), ["48:A9:8A:DF:E5:B3"]);
     let interfaces = rows_of("name=wifi1 type=wifi\nname=wifi2 type=wifi\nname=bridge1 type=bridge");
-    let found = interface_facts("r", &interfaces, &Rows::default(), &ports, &Rows::default());
+    let found =
+        interface_facts("r", &interfaces, &Rows::default(), &ports, &Rows::default(), &Rows::default());
     assert_eq!(found[0].bridge.as_deref(), Some("bridge1"));
     assert_eq!(found[0].pvid, None, "without VLAN filtering the default means nothing");
 }
@@ -343,7 +344,13 @@ fn interfaces_know_their_bridge_and_bond() {
         ),
         &rows_of("name=bridge vlan-filtering=true"),
         &rows_of(
-            "interface=bond1 bridge=bridge pvid=20\ninterface=ether2 bridge=bridge pvid=1 disabled=true",
+            "interface=bond1 bridge=bridge pvid=20\ninterface=ether2 bridge=bridge pvid=1 disabled=true\n\
+             interface=cap1 bridge=bridge\ninterface=new bridge=bridge",
+        ),
+        &rows_of(
+            "bridge=bridge vlan-ids=30 current-untagged=cap1,bond1 untagged=cap1\n\
+             bridge=bridge vlan-ids=40 untagged=new\nbridge=bridge vlan-ids=50 untagged=new\n\
+             bridge=other vlan-ids=60 untagged=cap1\nbridge=bridge vlan-ids=70 untagged=cap1 disabled=true",
         ),
         &rows_of("name=bond1 slaves=ether1,ether2\nname=bond2 slaves=ether9 disabled=true"),
     );
@@ -356,6 +363,8 @@ fn interfaces_know_their_bridge_and_bond() {
     assert_eq!(of(ether2), (Some(false), Some(false), text("bond1"), None, None));
     assert_eq!(of(bond1), (Some(true), None, None, text("bridge"), Some(20)));
     assert_eq!(ether1.alias.as_deref(), Some("to core"));
+    let pvid = |name: &str| found.iter().find(|fact| fact.name == name).and_then(|fact| fact.pvid);
+    assert_eq!((pvid("cap1"), pvid("new")), (Some(30), None), "untagged in one VLAN, and in two");
 }
 
 prop_compose! {
@@ -363,7 +372,7 @@ prop_compose! {
     fn any_row()(cells in prop::collection::btree_map(
         prop::sample::select(vec![
             "address", "mac-address", "active-address", "interface", "interface-name", "on-interface", "vid", "local",
-            "status", "last-seen", "expires-after", "client-id", "name", "type", "slaves", "ports", "pvid", "bridge",
+            "status", "last-seen", "vlan-ids", "untagged", "current-untagged", "expires-after", "client-id", "name", "type", "slaves", "ports", "pvid", "bridge",
             "discovered-by", "platform", "system-caps", "list", "gateway", "dst-address", "board-name",
         ]),
         prop_oneof!["\\PC{0,20}", Just("00:11:22:33:44:55".to_owned()), "[a-z]{1,6}(,[a-z/]{1,6}){0,3}",
@@ -389,7 +398,7 @@ proptest! {
             networks(&rows, &upstream),
             switch_hosts(&rows, &bridge),
             lldp_neighbors("r", &rows, &kinds()).count(),
-            interface_facts("r", &rows, &rows, &rows, &rows),
+            interface_facts("r", &rows, &rows, &rows, &rows, &rows),
             device_fact("r", None, &rows, &rows, &rows),
             own_macs(&rows).count(),
         );

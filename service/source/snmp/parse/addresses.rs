@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::model::Fact;
 use crate::source::snmp::column::Column;
-use crate::source::snmp::walk::{Value, Walk};
+use crate::source::snmp::walk::{Row, Value, Walk};
 
 use super::interfaces::Interfaces;
 use super::text::{address, mac, octets};
@@ -18,15 +18,19 @@ const TYPE_INVALID: i64 = 2;
 /// `InetAddressType` (RFC 4001): ipv4, ipv6, and the two with a zone index behind the address.
 const INET_TYPES: std::ops::RangeInclusive<u32> = 1..=4;
 
-/// One fact per cache entry; the tables of several MIBs repeat each other, so each entry is reported once.
-pub(crate) fn neighbors(walk: &Walk, interfaces: &Interfaces) -> Vec<Fact> {
+/// One fact per cache entry, and how many entries name no address; the tables of several MIBs repeat each other, so each
+/// entry is reported once.
+pub(crate) fn neighbors(walk: &Walk, interfaces: &Interfaces) -> (Vec<Fact>, usize) {
     let mut seen = BTreeSet::new();
     let mut facts = Vec::new();
+    let mut nameless = 0;
     let tables = [
         (Column::ArpPhysAddress, Some(Column::ArpType)),
         (Column::NeighborPhysAddress, Some(Column::NeighborType)),
         (Column::Ipv6PhysAddress, None),
     ];
+    let if_indexes = walk.by_index(Column::ArpIfIndex);
+    let addresses = walk.by_index(Column::ArpNetAddress);
     for (column, types) in tables {
         // IPV6-MIB numbers interfaces in its own way; it is only for agents that have nothing newer.
         if column == Column::Ipv6PhysAddress && !walk.rows(Column::NeighborPhysAddress).is_empty() {
@@ -35,21 +39,50 @@ pub(crate) fn neighbors(walk: &Walk, interfaces: &Interfaces) -> Vec<Fact> {
         let types = types.map(|types| walk.by_index(types)).unwrap_or_default();
         for row in walk.rows(column) {
             let index = row.index.as_slice();
-            let [interface, rest @ ..] = index else { continue };
-            let found = match column {
-                Column::ArpPhysAddress => plain(rest),
-                Column::NeighborPhysAddress => typed(rest),
-                _ => plain(rest).or_else(|| counted(rest)),
-            };
-            let (Some(address), Some(mac)) = (found, row.value.bytes().and_then(mac)) else { continue };
+            let Some(mac) = row.value.bytes().and_then(mac) else { continue };
             let invalid = types.get(index).and_then(|value| value.number()) == Some(TYPE_INVALID);
-            if invalid || mac.is_multicast() || !seen.insert((*interface, address, mac)) {
+            if invalid || mac.is_multicast() {
                 continue;
             }
-            facts.push(Fact::Neighbor { mac, address, interface: interfaces.name(*interface) });
+            let declared = || {
+                let interface = if_indexes.get(index)?.unsigned()?;
+                (column == Column::ArpPhysAddress).then_some((interface, v4(addresses.get(index)?)?))
+            };
+            let Some((interface, found)) = located(column, index).or_else(declared) else {
+                nameless += 1;
+                continue;
+            };
+            let Some(address) = address(&found) else { continue };
+            if seen.insert((interface, address, mac)) {
+                facts.push(Fact::Neighbor { mac, address, interface: interfaces.name(interface) });
+            }
         }
     }
-    facts
+    (facts, nameless)
+}
+
+/// Whether the columns with interface and address must be read too, because the index does not hold them.
+pub(crate) fn needs_columns(rows: &[Row]) -> bool {
+    rows.iter().any(|row| located(Column::ArpPhysAddress, &row.index).is_none())
+}
+
+/// Interface and octets of the address in an index.
+fn located(column: Column, index: &[u32]) -> Option<(u32, Vec<u8>)> {
+    let (interface, rest) = index.split_first()?;
+    let found = match column {
+        Column::ArpPhysAddress => sized(rest),
+        Column::NeighborPhysAddress => typed(rest),
+        _ => sized(rest).or_else(|| counted(rest)),
+    };
+    Some((*interface, found?))
+}
+
+/// The octets of a value that is an IPv4 address.
+fn v4(value: &Value) -> Option<Vec<u8>> {
+    match value {
+        Value::Address(address) => Some(address.octets().to_vec()),
+        other => other.bytes().filter(|bytes| bytes.len() == 4).map(<[u8]>::to_vec),
+    }
 }
 
 /// The networks the device has an address in. Host routes, loopback and link-local addresses are none.
@@ -68,10 +101,7 @@ pub(crate) fn networks(walk: &Walk, interfaces: &Interfaces) -> Vec<Fact> {
     };
     let if_indexes = walk.by_index(Column::AddrIfIndex);
     for row in walk.rows(Column::AddrNetMask) {
-        let mask = match &row.value {
-            Value::Address(mask) => Some(*mask),
-            other => other.bytes().and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()).map(Ipv4Addr::from),
-        };
+        let mask = v4(&row.value).and_then(|octets| <[u8; 4]>::try_from(octets).ok()).map(Ipv4Addr::from);
         let length = mask.and_then(|mask| ipnet::ipv4_mask_to_prefix(mask).ok());
         if let (Some(address), Some(length)) = (plain(&row.index), length) {
             let index = if_indexes.get(row.index.as_slice()).and_then(|value| value.unsigned());
@@ -83,7 +113,7 @@ pub(crate) fn networks(walk: &Walk, interfaces: &Interfaces) -> Vec<Fact> {
         // A row pointer into ipAddressPrefixTable, whose index ends with the length (RFC 4293); `0.0` is none.
         let Value::Oid(pointer) = &row.value else { continue };
         let length = pointer.last().and_then(|last| u8::try_from(*last).ok()).unwrap_or(0);
-        if let Some(address) = typed(&row.index).filter(|_| pointer.len() > 10) {
+        if let Some(address) = typed_address(&row.index).filter(|_| pointer.len() > 10) {
             let index = if_indexes.get(row.index.as_slice()).and_then(|value| value.unsigned());
             add(address, length, index);
         }
@@ -95,7 +125,7 @@ pub(crate) fn networks(walk: &Walk, interfaces: &Interfaces) -> Vec<Fact> {
 pub(crate) fn own(walk: &Walk) -> BTreeMap<u32, BTreeSet<IpAddr>> {
     let mut found: BTreeMap<u32, BTreeSet<IpAddr>> = BTreeMap::new();
     let v4 = walk.rows(Column::AddrIfIndex).iter().map(|row| (plain(&row.index), &row.value));
-    let both = walk.rows(Column::AddressIfIndex).iter().map(|row| (typed(&row.index), &row.value));
+    let both = walk.rows(Column::AddressIfIndex).iter().map(|row| (typed_address(&row.index), &row.value));
     for (address, index) in v4.chain(both) {
         let (Some(address), Some(index)) = (address, index.unsigned()) else { continue };
         let is_local = match address {
@@ -114,16 +144,26 @@ fn plain(components: &[u32]) -> Option<IpAddr> {
     address(&octets(components)?)
 }
 
+/// See [`typed`].
+fn typed_address(components: &[u32]) -> Option<IpAddr> {
+    address(&typed(components)?)
+}
+
+/// The octets of an address as index components: 4 or 16.
+fn sized(components: &[u32]) -> Option<Vec<u8>> {
+    octets(components).filter(|octets| matches!(octets.len(), 4 | 16))
+}
+
 /// An address behind its length.
-fn counted(components: &[u32]) -> Option<IpAddr> {
+fn counted(components: &[u32]) -> Option<Vec<u8>> {
     match components {
-        [length, rest @ ..] if usize::try_from(*length) == Ok(rest.len()) => plain(rest),
+        [length, rest @ ..] if usize::try_from(*length) == Ok(rest.len()) => sized(rest),
         _ => None,
     }
 }
 
 /// `InetAddressType`, length, address; some agents leave the length out, zoned addresses have four octets more.
-fn typed(components: &[u32]) -> Option<IpAddr> {
+fn typed(components: &[u32]) -> Option<Vec<u8>> {
     let [kind, rest @ ..] = components else { return None };
     if !INET_TYPES.contains(kind) {
         return None;
@@ -133,12 +173,13 @@ fn typed(components: &[u32]) -> Option<IpAddr> {
         other => other,
     };
     let zoned = *kind > 2;
-    plain(if zoned { address.get(..address.len().checked_sub(4)?)? } else { address })
+    sized(if zoned { address.get(..address.len().checked_sub(4)?)? } else { address })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::MacAddr;
     use proptest::prelude::*;
 
     const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
@@ -152,7 +193,7 @@ mod tests {
             }
             other => panic!("{other:?}"),
         };
-        neighbors(&walk, &Interfaces::default()).into_iter().map(named).collect()
+        neighbors(&walk, &Interfaces::default()).0.into_iter().map(named).collect()
     }
 
     #[test]
@@ -176,13 +217,41 @@ mod tests {
     }
 
     #[test]
+    fn a_row_number_takes_interface_and_address_from_their_columns() {
+        let mut walk = Walk::default();
+        for number in [1, 2, 3] {
+            walk.push(Column::ArpPhysAddress, vec![number], Value::Bytes(MAC.to_vec()));
+        }
+        assert!(needs_columns(walk.rows(Column::ArpPhysAddress)));
+        let (facts, nameless) = neighbors(&walk, &Interfaces::default());
+        assert_eq!((facts.len(), nameless), (0, 3), "that is said");
+        walk.push(Column::ArpIfIndex, vec![1], Value::Number(7));
+        walk.push(Column::ArpNetAddress, vec![1], Value::Address([192, 0, 2, 9].into()));
+        walk.push(Column::ArpIfIndex, vec![2], Value::Number(7));
+        walk.push(Column::ArpNetAddress, vec![2], Value::Bytes(vec![192, 0, 2, 10]));
+        let (facts, nameless) = neighbors(&walk, &Interfaces::default());
+        assert_eq!((facts.len(), nameless), (2, 1));
+        let first = Fact::Neighbor {
+            mac: MacAddr::new(MAC),
+            address: "192.0.2.9".parse().unwrap(),
+            interface: Some("7".to_owned()),
+        };
+        assert_eq!(facts[0], first);
+        let mut usual = Walk::default();
+        usual.push(Column::ArpPhysAddress, vec![3, 127, 0, 0, 1], Value::Bytes(MAC.to_vec()));
+        assert!(!needs_columns(usual.rows(Column::ArpPhysAddress)));
+        assert_eq!(neighbors(&usual, &Interfaces::default()).1, 0, "an address that names nobody is none");
+    }
+
+    #[test]
     fn an_entry_in_two_tables_is_one() {
         let mut walk = Walk::default();
         walk.push(Column::ArpPhysAddress, vec![3, 192, 0, 2, 1], Value::Bytes(MAC.to_vec()));
         walk.push(Column::NeighborPhysAddress, vec![3, 1, 4, 192, 0, 2, 1], Value::Bytes(MAC.to_vec()));
         walk.push(Column::ArpPhysAddress, vec![3, 192, 0, 2, 2], Value::Bytes(MAC.to_vec()));
         walk.push(Column::ArpType, vec![3, 192, 0, 2, 2], Value::Number(TYPE_INVALID));
-        assert_eq!(neighbors(&walk, &Interfaces::default()).len(), 1);
+        let (facts, nameless) = neighbors(&walk, &Interfaces::default());
+        assert_eq!((facts.len(), nameless), (1, 0));
     }
 
     #[test]

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use crate::model::collection::FdbPort;
 use crate::model::{Collection, MacAddr, PortRef};
 use crate::source::snmp::column::Column;
-use crate::source::snmp::walk::{Row, Walk};
+use crate::source::snmp::walk::{Row, Value, Walk};
 
 use super::interfaces::Interfaces;
+use super::own_table;
 use super::ports::{self, Evidence, Meaning};
 use super::text::{mac, octets};
 use super::vendor::{Table, Vendor};
@@ -52,29 +53,45 @@ pub(crate) fn push(
     let base_ports = base_ports(walk);
     let mut by_vlan = read(walk, Table::VlanBridge);
     let mut plain = read(walk, Table::Bridge);
-    let vlans = Vlans::read(walk, &by_vlan.learned.iter().filter_map(|row| row.fdb_id).collect());
+    let fdb_ids = by_vlan.learned.iter().filter_map(|row| row.fdb_id).collect();
+    let vlans = Vlans::read(walk, &fdb_ids, vendor.fdb_id_is_vlan());
     let meaning_by_vlan = meaning(&by_vlan, &base_ports, interfaces, vendor, Table::VlanBridge);
     let meaning_plain = meaning(&plain, &base_ports, interfaces, vendor, Table::Bridge);
     let mut own = std::mem::take(&mut by_vlan.own);
     own.append(&mut plain.own);
     let mut target = Target { device, interfaces, sink, ports: HashMap::new() };
 
-    // Both tables describe one forwarding database; the one with VLANs says more. Where its number does not resolve, the
-    // other table's may.
+    // All tables describe one forwarding database: the vendor's own says most, the one with VLANs more than the plain one.
+    let detailed = own_table::read(walk);
+    let placed: HashSet<(MacAddr, Option<u16>)> = detailed.iter().map(|row| (row.mac, row.vlan)).collect();
     let mut times_listed: HashMap<MacAddr, u32> = HashMap::new();
+    for row in &detailed {
+        *times_listed.entry(row.mac).or_default() += 1;
+    }
+    let vlan_of = |row: &Learned| row.fdb_id.and_then(|fdb_id| vlans.vlan(fdb_id));
+    by_vlan.learned.retain(|row| match vlan_of(row) {
+        None => !times_listed.contains_key(&row.mac),
+        vlan => !placed.contains(&(row.mac, vlan)),
+    });
     for row in &by_vlan.learned {
         *times_listed.entry(row.mac).or_default() += 1;
     }
+    // Where a number does not resolve, that of the plain table may.
     let plain_index: HashMap<MacAddr, u32> = plain
         .learned
         .iter()
         .filter_map(|row| Some((row.mac, meaning_plain.if_index(row.port, &base_ports, interfaces)?)))
         .collect();
+    let elsewhere =
+        |mac: MacAddr| (times_listed.get(&mac) == Some(&1)).then(|| plain_index.get(&mac).copied()).flatten();
+    for row in detailed {
+        let index = interfaces.contains(row.if_index).then_some(row.if_index);
+        let learned = Learned { fdb_id: None, mac: row.mac, port: row.if_index };
+        target.push(&learned, index.or_else(|| elsewhere(row.mac)), row.vlan);
+    }
     for row in &by_vlan.learned {
-        let index = meaning_by_vlan.if_index(row.port, &base_ports, interfaces).or_else(|| {
-            (times_listed.get(&row.mac) == Some(&1)).then(|| plain_index.get(&row.mac).copied()).flatten()
-        });
-        target.push(row, index, row.fdb_id.and_then(|fdb_id| vlans.vlan(fdb_id)));
+        let index = meaning_by_vlan.if_index(row.port, &base_ports, interfaces);
+        target.push(row, index.or_else(|| elsewhere(row.mac)), vlan_of(row));
     }
 
     let mut listed: HashSet<MacAddr> = times_listed.into_keys().collect();
@@ -88,7 +105,11 @@ pub(crate) fn push(
             listed.insert(row.mac);
         }
     }
-    let default_vlan = (!walk.vlans.is_empty()).then_some(CISCO_DEFAULT_VLAN);
+    // Where VLANs have contexts of their own, the default context is that of the first.
+    let bridges_per_vlan = vendor.bridges_per_vlan()
+        && walk.rows(Column::VlanFdbPort).is_empty()
+        && !walk.rows(Column::VtpVlanState).is_empty();
+    let default_vlan = (bridges_per_vlan || !walk.vlans.is_empty()).then_some(CISCO_DEFAULT_VLAN);
     for row in plain.learned.iter().filter(|row| !listed.contains(&row.mac)) {
         target.push(row, meaning_plain.if_index(row.port, &base_ports, interfaces), default_vlan);
     }
@@ -185,11 +206,14 @@ fn split_index(index: &[u32]) -> Option<(&[u32], MacAddr)> {
     Some((prefix, address))
 }
 
-/// The port VLAN ids by ifIndex (dot1qPvid is by base port).
+/// The port VLAN ids by ifIndex: dot1qPvid, which is by base port, and where that is absent, Cisco's own of access ports.
 pub(crate) fn pvids(walk: &Walk, base_ports: &BTreeMap<u32, u32>) -> BTreeMap<u32, u16> {
-    walk.by_number(Column::Pvid)
-        .into_iter()
-        .filter_map(|(port, pvid)| Some((*base_ports.get(&port)?, vlan(pvid.unsigned()?)?)))
+    let number = |value: &Value| value.unsigned().and_then(vlan);
+    let access = walk.by_number(Column::AccessVlan).into_iter();
+    let by_port = walk.by_number(Column::Pvid).into_iter();
+    access
+        .filter_map(|(index, pvid)| Some((index, number(pvid)?)))
+        .chain(by_port.filter_map(|(port, pvid)| Some((*base_ports.get(&port)?, number(pvid)?))))
         .collect()
 }
 

@@ -123,6 +123,47 @@ fn every_vlan_context_has_its_own_base_ports() {
 }
 
 #[test]
+fn the_default_context_of_ios_is_vlan_1() {
+    let ios = Vendor::of(&[1, 3, 6, 1, 4, 1, 9, 1, 516], Some("Cisco IOS Software"));
+    let mut walk = bridge();
+    walk.push(Column::FdbPort, index(&[]), Value::Number(1));
+    assert_eq!(push_all(&walk, ios).0, [row(Ok("ether1"), None)], "a router has no VLANs");
+    walk.push(Column::VtpVlanState, vec![1, 1], Value::Number(1));
+    assert_eq!(push_all(&walk, ios).0, [row(Ok("ether1"), Some(1))]);
+    let nx_os = Vendor::of(&[1, 3, 6, 1, 4, 1, 9, 12, 3], Some("Cisco NX-OS(tm)"));
+    assert_eq!(push_all(&walk, nx_os).0, [row(Ok("ether1"), None)]);
+}
+
+#[test]
+fn the_vendors_own_table_comes_before_the_others() {
+    let own = |last: u32, vlan: u32| vec![2, 0, 0, 0, 0, last, vlan, 1, 48];
+    let huawei = Vendor::of(&[1, 3, 6, 1, 4, 1, 2011, 2], None);
+    let mut walk = bridge();
+    for (last, vlan, if_index) in [(1, 10, 101), (2, 10, 4711), (3, 10, 101), (3, 20, 102)] {
+        walk.push(Column::HuaweiFdbPort, own(last, vlan), Value::Number(if_index));
+    }
+    // The plain table knows some of them, the number of one, and one more.
+    for (last, port) in [(1, 1), (2, 2), (3, 2), (4, 1)] {
+        walk.push(Column::FdbPort, vec![2, 0, 0, 0, 0, last], Value::Number(port));
+    }
+    // The table with VLANs knows one of them in another VLAN.
+    walk.push(Column::VlanFdbPort, vec![10, 2, 0, 0, 0, 0, 1], Value::Number(2));
+    walk.push(Column::VlanFdbPort, vec![30, 2, 0, 0, 0, 0, 1], Value::Number(2));
+    let at = |last: u32, port: &str, vlan| (format!("02:00:00:00:00:0{last}"), Ok(port.to_owned()), vlan);
+    assert_eq!(
+        push_all(&walk, huawei).0,
+        [
+            at(1, "ether1", Some(10)),
+            at(2, "ether2", Some(10)),
+            at(3, "ether1", Some(10)),
+            at(3, "ether2", Some(20)),
+            at(1, "ether2", Some(30)),
+            at(4, "ether1", None),
+        ]
+    );
+}
+
+#[test]
 fn the_address_of_nobody_is_no_row() {
     let mut walk = bridge();
     walk.push(Column::FdbPort, vec![0, 0, 0, 0, 0, 0], Value::Number(1));
@@ -134,7 +175,10 @@ fn pvids_are_by_interface() {
     let mut walk = bridge();
     walk.push(Column::Pvid, vec![2], Value::Number(30));
     walk.push(Column::Pvid, vec![9], Value::Number(30));
-    assert_eq!(pvids(&walk, &base_ports(&walk)), BTreeMap::from([(102, 30)]));
+    walk.push(Column::AccessVlan, vec![101], Value::Number(7));
+    walk.push(Column::AccessVlan, vec![102], Value::Number(7));
+    walk.push(Column::AccessVlan, vec![103], Value::Number(0));
+    assert_eq!(pvids(&walk, &base_ports(&walk)), BTreeMap::from([(101, 7), (102, 30)]));
 }
 
 fn arbitrary_rows() -> impl Strategy<Value = Vec<(usize, Vec<u32>, i64)>> {

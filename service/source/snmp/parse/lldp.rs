@@ -192,20 +192,32 @@ fn edition(
 
 /// An id by its subtype; agents that declare a MAC and send text are believed by what they send.
 pub(crate) fn id(bytes: &[u8], subtype: Option<i64>, mac_subtype: i64, network_subtype: i64) -> Id {
-    if subtype == Some(network_subtype) {
-        // The first octet is the address family (IEEE 802.1AB 8.5.2.3).
-        let found = match bytes {
-            [1 | 2, rest @ ..] => address(rest),
-            _ => None,
-        };
-        if let Some(found) = found {
-            return Id { text: Some(found.to_string()), address: Some(found), mac: None };
-        }
+    if subtype == Some(network_subtype)
+        && let Some(found) = network_address(bytes)
+    {
+        return Id { text: Some(found.to_string()), address: Some(found), mac: None };
     }
     let found = if subtype == Some(mac_subtype) { mac(bytes) } else { undeclared_mac(bytes) };
     match found {
         Some(mac) => Id { text: Some(mac.to_string()), mac: Some(mac), address: None },
         None => Id { text: readable(bytes), mac: None, address: None },
+    }
+}
+
+/// An id that is declared to be a network address: its family and octets (IEEE 802.1AB 8.5.2.3), or as some agents send it,
+/// the octets alone, or text. Octets that can all be letters are more likely a name.
+fn network_address(bytes: &[u8]) -> Option<IpAddr> {
+    match bytes {
+        [1, rest @ ..] if rest.len() == 4 => return address(rest),
+        [2, rest @ ..] if rest.len() == 16 => return address(rest),
+        _ => {}
+    }
+    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let said = bytes.get(..end)?;
+    if !said.is_empty() && said.iter().all(|byte| (0x20..0x7f).contains(byte)) {
+        text_of(said)?.parse().ok().filter(|found| names_somebody(*found))
+    } else {
+        address(bytes)
     }
 }
 

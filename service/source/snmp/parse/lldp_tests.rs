@@ -144,3 +144,35 @@ fn lldp_med_names_telephones() {
     walk.push(Column::MedDeviceClass, vec![0, 1, 1], Value::Number(3));
     assert_eq!(read(&walk)[0].capabilities, [Capability::Telephone]);
 }
+
+#[test]
+fn a_network_address_may_come_without_its_family_or_as_text() {
+    let read = |bytes: &[u8]| id(bytes, Some(CHASSIS_NETWORK), CHASSIS_MAC, CHASSIS_NETWORK);
+    let v6 = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9];
+    for (bytes, expected) in [
+        (&[1, 192, 0, 2, 9][..], "192.0.2.9"),
+        (&[192, 0, 2, 9], "192.0.2.9"),
+        (&[10, 0, 0, 65], "10.0.0.65"),
+        (b"192.0.2.9", "192.0.2.9"),
+        (b"192.0.2.9\0", "192.0.2.9"),
+        (&[[2].as_slice(), &v6].concat(), "2001:db8::9"),
+        (&v6, "2001:db8::9"),
+        (b"2001:db8::9", "2001:db8::9"),
+    ] {
+        let found = read(bytes);
+        assert_eq!(found.address, expected.parse().ok(), "{bytes:?}");
+        assert_eq!((found.text.as_deref(), found.mac), (Some(expected), None), "{bytes:?}");
+    }
+    // Four letters are a name, and what names nobody is nobody's address.
+    for (bytes, text) in
+        [(&b"sw01"[..], "sw01"), (b"switch-floor-001", "switch-floor-001"), (b"127.0.0.1", "127.0.0.1")]
+    {
+        let found = read(bytes);
+        assert_eq!((found.address, found.text.as_deref()), (None, Some(text)));
+    }
+    assert_eq!(
+        id(b"192.0.2.9", Some(7), CHASSIS_MAC, CHASSIS_NETWORK).address,
+        None,
+        "not declared to be one"
+    );
+}

@@ -1,7 +1,7 @@
 //! Rows to facts: pure and total, the same for a live device and for a recorded walk. It comes in three parts, so that
 //! what was read is reported before the next, longer part is read.
 
-mod addresses;
+pub(crate) mod addresses;
 pub(crate) mod bridges;
 mod cdp;
 pub(crate) mod forwarding;
@@ -9,6 +9,7 @@ mod interfaces;
 mod kind;
 mod lldp;
 mod local_port;
+mod own_table;
 mod ports;
 mod system;
 mod text;
@@ -68,7 +69,14 @@ impl Device {
         let stp = bridges::designated(walk, &self.name, &self.interfaces, &self.base_ports, &own);
         let lacp = bridges::partners(walk, &self.name, &self.interfaces, &own);
         sink.facts.extend(lldp.into_iter().chain(cdp).chain(stp).chain(lacp).map(Fact::LldpNeighbor));
-        sink.facts.extend(addresses::neighbors(walk, &self.interfaces));
+        let (neighbors, nameless) = addresses::neighbors(walk, &self.interfaces);
+        sink.facts.extend(neighbors);
+        if nameless > 0 {
+            sink.gap(
+                FactKind::Neighbors,
+                format!("{nameless} ARP or IPv6 neighbour entries name no address that can be read"),
+            );
+        }
     }
 
     /// The device's own addresses.

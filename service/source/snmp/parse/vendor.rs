@@ -2,6 +2,7 @@
 //! walks; everything else follows the MIBs.
 
 use crate::model::observation::DeviceRole;
+use crate::source::snmp::column::Column;
 
 /// Which agent answers: its sysObjectID below `1.3.6.1.4.1`, and what it says of itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,6 +40,8 @@ const TP_LINK: u32 = 11863;
 const JUNIPER: u32 = 2636;
 const NET_SNMP: u32 = 8072;
 const TIMETRA: u32 = 6527;
+const HUAWEI: u32 = 2011;
+const H3C: u32 = 25506;
 
 /// TP-Link JetStream: ifIndex = port + 49152; the base-port table is keyed by the ifIndex.
 const JETSTREAM_OFFSET: u32 = 49152;
@@ -89,6 +92,21 @@ impl Vendor {
         self.enterprise == CISCO
     }
 
+    /// The forwarding table of the vendor's own, which says more than the standard ones.
+    pub(crate) fn own_fdb(self) -> Option<Column> {
+        match (self.enterprise, self.product) {
+            (HUAWEI, _) => Some(Column::HuaweiFdbPort),
+            // AOS 7 and 8; AOS 6 (6486.800) has no such table.
+            (ALCATEL_LUCENT_ENTERPRISE, 801) => Some(Column::AosFdbManagement),
+            _ => None,
+        }
+    }
+
+    /// Whether forwarding rows are indexed by VLAN, whatever dot1qVlanFdbId says: Comware puts every VLAN into database 1.
+    pub(crate) fn fdb_id_is_vlan(self) -> bool {
+        self.enterprise == H3C
+    }
+
     /// Whether this is Juniper, for its VLAN tables.
     pub(crate) fn is_juniper(self) -> bool {
         self.enterprise == JUNIPER
@@ -120,7 +138,7 @@ impl Vendor {
             890 => "Zyxel",
             1588 | 1991 => "Brocade",
             1916 => "Extreme Networks",
-            2011 => "Huawei",
+            HUAWEI => "Huawei",
             JUNIPER => "Juniper",
             4526 => "Netgear",
             ALCATEL_LUCENT_ENTERPRISE => "Alcatel-Lucent Enterprise",
@@ -129,7 +147,7 @@ impl Vendor {
             12356 => "Fortinet",
             MIKROTIK => "MikroTik",
             14823 | 47196 => "Aruba",
-            25506 => "H3C",
+            H3C => "H3C",
             30065 => "Arista",
             33049 => "NVIDIA",
             40310 => "Cumulus Networks",

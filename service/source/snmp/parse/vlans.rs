@@ -30,8 +30,9 @@ pub(crate) struct Vlans {
 }
 
 impl Vlans {
-    /// Reads the maps a device publishes; `fdb_ids` are those of its rows.
-    pub(crate) fn read(walk: &Walk, fdb_ids: &BTreeSet<u32>) -> Self {
+    /// Reads the maps a device publishes; `fdb_ids` are those of its rows. `ids_are_vlans` where the vendor is known to index
+    /// them by VLAN.
+    pub(crate) fn read(walk: &Walk, fdb_ids: &BTreeSet<u32>, ids_are_vlans: bool) -> Self {
         let tags = |column| {
             walk.rows(column)
                 .iter()
@@ -49,9 +50,8 @@ impl Vlans {
                 known.insert(u32::from(vid));
             }
         }
-        // Rows in databases that no VLAN has, all of them numbered like VLANs: the map describes something else.
-        let ignores_map = fdb_ids.iter().any(|fdb_id| !databases.contains_key(fdb_id))
-            && fdb_ids.iter().all(|fdb_id| known.contains(fdb_id));
+        let is_partial = !walk.is_complete(Column::VlanFdbId);
+        let ignores_map = ids_are_vlans || contradicts(fdb_ids, &databases, &known, !is_partial);
         let l2ald_tags = tags(Column::L2aldVlanTag);
         for row in walk.rows(Column::L2aldVlanFdbId) {
             let tag = row.index.last().and_then(|number| l2ald_tags.get(number));
@@ -63,7 +63,6 @@ impl Vlans {
         for (number, tag) in tags(Column::ExVlanTag) {
             databases.entry(number).or_default().insert(tag);
         }
-        let is_partial = !walk.is_complete(Column::VlanFdbId);
         Self { is_mapped: !databases.is_empty(), is_partial, databases, ignores_map, l2ald_tags }
     }
 
@@ -92,6 +91,25 @@ impl Vlans {
     }
 }
 
+/// Whether the rows show that the map describes something else, because they are numbered like VLANs: rows in databases that
+/// no VLAN has, and either some of them are known VLANs or the map, read to its end, names no database of any row. A row in a
+/// database that is no VLAN means that the map holds.
+fn contradicts(
+    fdb_ids: &BTreeSet<u32>,
+    databases: &BTreeMap<u32, BTreeSet<u16>>,
+    known: &BTreeSet<u32>,
+    is_complete: bool,
+) -> bool {
+    let (inside, outside): (Vec<u32>, Vec<u32>) =
+        fdb_ids.iter().partition(|fdb_id| databases.contains_key(fdb_id));
+    let is_known = |fdb_id: &u32| known.contains(fdb_id);
+    let names_none = is_complete && inside.is_empty() && !databases.is_empty();
+    !outside.is_empty()
+        && outside.iter().all(|fdb_id| vlan(*fdb_id).is_some())
+        && inside.iter().all(is_known)
+        && (names_none || outside.iter().any(is_known))
+}
+
 /// The number as a VLAN id, if it is one.
 pub(crate) fn vlan(number: u32) -> Option<u16> {
     (1..=MAX_VLAN).contains(&number).then(|| u16::try_from(number).ok()).flatten()
@@ -111,7 +129,7 @@ mod tests {
         for (column, index, value) in rows {
             walk.push(*column, index.to_vec(), Value::Number(*value));
         }
-        Vlans::read(&walk, &fdb_ids.iter().copied().collect())
+        Vlans::read(&walk, &fdb_ids.iter().copied().collect(), false)
     }
 
     #[test]
@@ -148,11 +166,35 @@ mod tests {
     }
 
     #[test]
+    fn a_vlan_that_the_map_does_not_list_takes_no_other_with_it() {
+        let shared = [(Column::VlanFdbId, &[0, 1][..], 1), (Column::VlanFdbId, &[0, 500], 1)];
+        let vlans = vlans_for(&shared, &[1, 500, 106]);
+        assert_eq!((vlans.vlan(1), vlans.vlan(500), vlans.vlan(106)), (Some(1), Some(500), Some(106)));
+        let other = vlans_for(&shared, &[106, 107]);
+        assert_eq!((other.vlan(106), other.vlan(107)), (Some(106), Some(107)), "no row is in the map");
+        let ordinals = [(Column::VlanFdbId, &[0, 1][..], 1), (Column::VlanFdbId, &[0, 252], 3)];
+        let stray = vlans_for(&ordinals, &[1, 3, 7]);
+        assert_eq!((stray.vlan(1), stray.vlan(3), stray.vlan(7)), (Some(1), Some(252), None));
+        let internal = vlans_for(&shared, &[262_144]);
+        assert_eq!(internal.vlan(262_144), None);
+    }
+
+    #[test]
+    fn comware_indexes_by_vlan() {
+        let mut walk = Walk::default();
+        for vid in [1, 500] {
+            walk.push(Column::VlanFdbId, vec![0, vid], Value::Number(1));
+        }
+        let vlans = Vlans::read(&walk, &BTreeSet::from([1]), true);
+        assert_eq!((vlans.vlan(1), vlans.vlan(5000)), (Some(1), None));
+    }
+
+    #[test]
     fn half_a_map_says_nothing_of_the_other_half() {
         let mut walk = Walk::default();
         let row = Row { index: vec![0, 1], value: Value::Number(1) };
         walk.extend(Column::VlanFdbId, vec![row], false);
-        let vlans = Vlans::read(&walk, &BTreeSet::from([1, 3]));
+        let vlans = Vlans::read(&walk, &BTreeSet::from([1, 3]), false);
         assert_eq!((vlans.vlan(1), vlans.vlan(3)), (Some(1), None));
     }
 
