@@ -171,10 +171,10 @@ impl Draft {
                 card.attachment = Some(words::attachment(world, place));
                 self.reasons.push(words::placed(world, mac, place));
                 self.weigh("learned", confidence::LEARNED);
-                if place.competing.is_empty() {
+                if place.shared != Some(Shared::SeveralPorts) {
                     let alone = place.shared.is_none();
                     self.weigh("port", if alone { confidence::OWN_PORT } else { confidence::SHARED_PORT });
-                } else if place.shared == Some(Shared::SeveralPorts) {
+                } else {
                     let mut ports = vec![words::competing(world, place.port)];
                     ports.extend(place.competing.iter().map(|port| words::competing(world, *port)));
                     ports.sort();
