@@ -99,6 +99,10 @@ pub(super) fn fate(world: &World<'_, '_>, place: Option<&Place>, fate: &Fate) ->
         Fate::Competes => {
             (Verdict::Competing, "no switch is behind it either: nothing tells which one is right".to_owned())
         }
+        Fate::CompetesBehind(name) => (
+            Verdict::Competing,
+            format!("it leads to {name} (unread), and nothing tells which port is right"),
+        ),
         Fate::OtherSide(name) => (
             Verdict::Competing,
             format!("it leads to {name} (unread) from another side: the address is on that"),

@@ -112,6 +112,8 @@ pub(in crate::correlate) struct Edge<'r, 'a> {
     /// The machines.
     pub machines: &'r Machines<'a>,
     behind: HashMap<PortId, Behind>,
+    /// The ports that lead to each bridge whose table was not read.
+    sides: HashMap<String, BTreeSet<PortId>>,
     announced: HashMap<MacAddr, BTreeSet<PortId>>,
     heard_on: HashMap<DeviceId, BTreeSet<PortId>>,
 }
@@ -133,6 +135,7 @@ impl<'r, 'a> Edge<'r, 'a> {
             topology,
             machines,
             behind: HashMap::new(),
+            sides: HashMap::new(),
             announced: HashMap::new(),
             heard_on: HashMap::new(),
         };
@@ -165,6 +168,11 @@ impl<'r, 'a> Edge<'r, 'a> {
             behind
                 .themselves
                 .extend(inventory.get(id).into_iter().flat_map(|device| device.macs.iter().copied()));
+        }
+        for (port, behind) in &edge.behind {
+            for name in &behind.unread {
+                edge.sides.entry(name.clone()).or_default().insert(*port);
+            }
         }
         edge
     }
@@ -230,6 +238,11 @@ impl<'r, 'a> Edge<'r, 'a> {
         };
     }
 
+    /// The ports that lead to a bridge whose table was not read.
+    pub(super) fn sides(&self, unread: &str) -> Option<&BTreeSet<PortId>> {
+        self.sides.get(unread)
+    }
+
     /// What lies behind a port.
     pub(in crate::correlate) fn behind(&self, port: PortId) -> Option<&Behind> {
         self.behind.get(&port)
@@ -265,14 +278,13 @@ impl<'r, 'a> Edge<'r, 'a> {
         let learned = index.map_or(&[][..], |index| self.rows.ports_of(index));
         let mut claims: Vec<PortId> =
             learned.iter().copied().filter(|port| !self.topology.is_inter_switch(*port)).collect();
-        // A live edge port before one that leads to something unread, and that before one without a link.
-        let worth = |port: &PortId| (self.is_down(*port), self.is_uplink(*port));
-        if let Some(best) = claims.iter().map(worth).min() {
-            claims.retain(|port| worth(port) == best);
+        if claims.iter().any(|port| !self.is_down(*port)) {
+            claims.retain(|port| !self.is_down(*port));
         }
         if let (2.., Some(index)) = (claims.len(), index) {
             self.retain_recent(index, &mut claims);
         }
+        self.retain_inner(&mut claims);
         let mut announced = false;
         if let Some(ports) = self.announced_on(mac) {
             if claims.is_empty() {
@@ -327,7 +339,7 @@ impl<'r, 'a> Edge<'r, 'a> {
     }
 
     /// Whether frames of other switches' hosts come in here, as far as neighbours and NetBox say.
-    fn is_uplink(&self, port: PortId) -> bool {
+    pub(super) fn is_uplink(&self, port: PortId) -> bool {
         self.behind.get(&port).is_some_and(|behind| behind.documented || !behind.unread.is_empty())
     }
 }

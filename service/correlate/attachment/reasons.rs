@@ -24,6 +24,8 @@ pub(in crate::correlate) enum Fate {
     Chosen,
     /// It is an edge port too, and nothing rules it out.
     Competes,
+    /// It leads to this unread switch, and nothing rules it out.
+    CompetesBehind(String),
     /// It leads to this unread switch as well, from another side.
     OtherSide(String),
     /// It is an aggregate of the other switch of a pair.
@@ -91,7 +93,10 @@ impl Edge<'_, '_> {
                     Some(Shared::BehindUnread(name)) => Fate::OtherSide(name.clone()),
                     Some(Shared::Kind(PortKind::Lag)) => Fate::Pair,
                     _ if is_inter_switch => Fate::Disagrees,
-                    _ => Fate::Competes,
+                    _ => match self.behind(port).and_then(|behind| behind.unread.first()) {
+                        Some(name) => Fate::CompetesBehind(name.clone()),
+                        None => Fate::Competes,
+                    },
                 };
             }
         }

@@ -54,7 +54,7 @@ impl Trees {
     }
 
     /// Whether this port of `from` leads to `to` over some cables that announcements show, without coming back to `from`.
-    fn reaches(&self, from: DeviceId, port: PortId, to: DeviceId) -> bool {
+    pub(super) fn reaches(&self, from: DeviceId, port: PortId, to: DeviceId) -> bool {
         let Some(over) = self.over.get(&port) else { return false };
         let mut reached = self.reached.borrow_mut();
         let reached = reached.entry(port).or_insert_with(|| {
