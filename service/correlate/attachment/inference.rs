@@ -2,7 +2,7 @@
 //! have. Frames follow a tree, so of two ports that face each other no host lies beyond both: each host that both switches have is
 //! behind the one port, or behind the other.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::rows::{MacIndex, Rows};
 use super::topology::{Facing, Topology};
@@ -28,13 +28,25 @@ pub(super) struct Sight<'r> {
 /// Hosts that two switches have, by the port of each.
 type Common = BTreeMap<(PortId, PortId), usize>;
 
+/// Where the hosts that two switches have in common are gathered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slot {
+    /// Not looked at yet.
+    New,
+    /// Nowhere: the direction is known.
+    Known,
+    /// At this index.
+    At(usize),
+}
+
 impl Topology {
     /// Infers until nothing more is found.
     pub(super) fn infer(&mut self, sight: &Sight<'_>, devices: usize) {
+        let mut slots = vec![Slot::New; devices];
         for _ in 0..ROUNDS {
             let mut found = Vec::new();
             for &b in self.switches() {
-                for (a, common) in self.common(sight, b) {
+                for (a, common) in self.common(sight, b, &mut slots) {
                     found.extend(self.towards(a, b, &common).map(|port| (a, b, port)));
                 }
             }
@@ -45,26 +57,38 @@ impl Topology {
         }
     }
 
-    /// For each switch whose direction to `b` is not known: hosts that both have.
-    fn common(&self, sight: &Sight<'_>, b: DeviceId) -> HashMap<DeviceId, Common> {
-        let mut all: HashMap<DeviceId, Option<Common>> = HashMap::new();
+    /// For each switch whose direction to `b` is not known: hosts that both have. `slots` has one entry for each device.
+    fn common(&self, sight: &Sight<'_>, b: DeviceId, slots: &mut [Slot]) -> Vec<(DeviceId, Common)> {
+        let mut all: Vec<(DeviceId, Common)> = Vec::new();
+        let mut touched: Vec<usize> = Vec::new();
         for (port_of_b, mac) in sight.sample(b) {
-            for ports in
-                sight.rows.ports_of(mac).chunk_by(|x, y| sight.ports.device(*x) == sight.ports.device(*y))
-            {
-                // Learned on two ports of one switch: no direction.
-                let [port] = ports else { continue };
+            let mut rest = sight.rows.ports_of(mac);
+            while let [port, others @ ..] = rest {
                 let a = sight.ports.device(*port);
-                if a == b {
-                    continue;
+                let more = others.iter().take_while(|other| sight.ports.device(**other) == a).count();
+                rest = others.get(more..).unwrap_or_default();
+                // Learned on two ports of one switch: no direction.
+                let (Some(slot), 0) = (slots.get_mut(a.0 as usize), more) else { continue };
+                if *slot == Slot::New {
+                    touched.push(a.0 as usize);
+                    *slot = if a == b || self.facing(a, b) != Facing::Unknown {
+                        Slot::Known
+                    } else {
+                        all.push((a, Common::new()));
+                        Slot::At(all.len() - 1)
+                    };
                 }
-                let unknown = || (self.facing(a, b) == Facing::Unknown).then(Common::new);
-                if let Some(common) = all.entry(a).or_insert_with(unknown) {
+                if let Slot::At(index) = *slot
+                    && let Some((_, common)) = all.get_mut(index)
+                {
                     *common.entry((*port, port_of_b)).or_default() += 1;
                 }
             }
         }
-        all.into_iter().filter_map(|(a, common)| Some((a, common?))).collect()
+        for index in touched {
+            slots[index] = Slot::New;
+        }
+        all
     }
 
     /// The port of `a` that leads to `b`, if the hosts that both have leave no other.

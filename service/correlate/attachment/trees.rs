@@ -16,6 +16,12 @@ use crate::model::observation::{DeviceRole, NeighborProtocol};
 const HOSTS_PER_VLAN: usize = 16;
 const ROWS_LOOKED_AT: usize = 1024;
 
+/// The switch that looks, the one looked for, and the VLAN.
+type Question = (DeviceId, DeviceId, Option<u16>);
+
+/// Addresses that are surely on a switch, and where another one learned them.
+type Ways = Vec<(MacIndex, PortId)>;
+
 /// Switches as announcements link them: known devices by their number, then strangers.
 #[derive(Debug, Default)]
 pub(super) struct Trees {
@@ -23,7 +29,7 @@ pub(super) struct Trees {
     /// Where each port leads directly.
     over: HashMap<PortId, Vec<usize>>,
     reached: RefCell<HashMap<PortId, Vec<bool>>>,
-    ways: RefCell<HashMap<(DeviceId, DeviceId, Option<u16>), Vec<(MacIndex, PortId)>>>,
+    ways: RefCell<HashMap<Question, Ways>>,
 }
 
 impl Trees {
@@ -94,13 +100,7 @@ impl Topology {
     }
 
     /// Where `from` learned addresses that are surely on `to`, in one VLAN: its own ones and those on its edge ports.
-    fn ways(
-        &self,
-        sight: &Sight<'_>,
-        from: DeviceId,
-        to: DeviceId,
-        vlan: Option<u16>,
-    ) -> Vec<(MacIndex, PortId)> {
+    fn ways(&self, sight: &Sight<'_>, from: DeviceId, to: DeviceId, vlan: Option<u16>) -> Ways {
         let edge = sight.ports.of(to).map(PortId).filter(|port| !self.is_inter_switch(*port));
         let hosts = edge.flat_map(|port| sight.rows.behind(port)).copied();
         let known = self.own(to).chain(hosts).take(ROWS_LOOKED_AT).filter_map(|mac| {

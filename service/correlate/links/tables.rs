@@ -131,12 +131,11 @@ impl<'s, 'r, 'a> Segments<'s, 'r, 'a> {
 
     /// The port that stands for the segment of a port.
     fn segment(&mut self, port: PortId) -> PortId {
-        if !self.joined.contains_key(&port) {
+        let Some(mut found) = self.joined.get(&port).copied() else {
             self.joined.insert(port, port);
             self.farther.insert(port, self.farther_than(port));
             return port;
-        }
-        let mut found = port;
+        };
         while let Some(next) = self.joined.get(&found).filter(|next| **next != found) {
             found = *next;
         }

@@ -58,19 +58,20 @@ fn drawn(mesh: &Mesh) -> (String, BTreeMap<String, String>) {
         .collect();
     let more = mesh.more.iter().map(|(a, b)| (a.index(switches), b.index(switches)));
     cables.extend(more.filter(|(a, b)| a != b));
-    let mut text = String::new();
+    let mut lines: Vec<String> = Vec::new();
     for switch in 0..switches {
-        text += &format!("switch sw{switch} s{switch}\n");
+        lines.push(format!("switch sw{switch} s{switch}"));
     }
     for (number, (a, b)) in cables.iter().enumerate() {
         for (at_a, here, there) in [(true, a, b), (false, b, a)] {
             let is_quiet = |(cable, end): &(prop::sample::Index, bool)| {
                 cable.index(cables.len()) == number && *end == at_a
             };
-            text += &format!("port sw{here} c{number}\n");
+            lines.push(format!("port sw{here} c{number}"));
             if !mesh.quiet.iter().any(is_quiet) {
-                text +=
-                    &format!("lldp sw{here} c{number} sw{there} mac=s{there} port=c{number} caps=bridge\n");
+                lines.push(format!(
+                    "lldp sw{here} c{number} sw{there} mac=s{there} port=c{number} caps=bridge"
+                ));
             }
         }
     }
@@ -98,26 +99,26 @@ fn drawn(mesh: &Mesh) -> (String, BTreeMap<String, String>) {
         .collect();
     let row = |switch: usize, port: &str, mac: &str, vlan: usize| {
         let vlan = if mesh.told { format!("@{}", vlan + 1) } else { String::new() };
-        format!("fdb sw{switch} {port} {mac}{vlan}\n")
+        format!("fdb sw{switch} {port} {mac}{vlan}")
     };
     for own in (0..switches).filter(|own| mesh.silent & 1 << own == 0) {
         for switch in (0..switches).filter(|switch| *switch != own) {
-            text += &row(switch, &format!("c{}", ways[0][switch][&own]), &format!("s{own}"), 0);
+            lines.push(row(switch, &format!("c{}", ways[0][switch][&own]), &format!("s{own}"), 0));
         }
     }
     let mut truth = BTreeMap::new();
     for (number, (home, vlan)) in mesh.hosts.iter().enumerate() {
         let (home, vlan, host) = (home.index(switches), vlan.index(mesh.roots.len()), format!("h{number}"));
-        for switch in 0..switches {
-            let port = match ways[vlan][switch].get(&home) {
+        for (switch, way) in ways[vlan].iter().enumerate() {
+            let port = match way.get(&home) {
                 Some(cable) => format!("c{cable}"),
                 None => format!("e{number}"),
             };
-            text += &row(switch, &port, &host, vlan);
+            lines.push(row(switch, &port, &host, vlan));
         }
         truth.insert(host, format!("sw{home}:e{number}*"));
     }
-    (text, truth)
+    (lines.join("\n"), truth)
 }
 
 /// The first cable from one switch to each other over a tree.
