@@ -171,14 +171,14 @@ impl Draft {
                 card.attachment = Some(words::attachment(world, place));
                 self.reasons.push(words::placed(world, mac, place));
                 self.weigh("learned", confidence::LEARNED);
-                if place.competing.is_empty() {
-                    let alone = place.shared.is_none();
-                    self.weigh("port", if alone { confidence::OWN_PORT } else { confidence::SHARED_PORT });
-                } else if place.shared == Some(Shared::SeveralPorts) {
+                if place.shared == Some(Shared::SeveralPorts) {
                     let mut ports = vec![words::competing(world, place.port)];
                     ports.extend(place.competing.iter().map(|port| words::competing(world, *port)));
                     ports.sort();
                     self.conflicts.insert(Conflict::SeveralPorts { mac, ports });
+                } else {
+                    let alone = place.shared.is_none();
+                    self.weigh("port", if alone { confidence::OWN_PORT } else { confidence::SHARED_PORT });
                 }
                 for port in std::iter::once(&place.port).chain(&place.competing) {
                     let vlan = world.edge.rows.find(mac).and_then(|index| world.edge.rows.vlan(index, *port));

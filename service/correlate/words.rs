@@ -70,18 +70,26 @@ pub(super) fn why_there(world: &World<'_, '_>, place: &Place) -> String {
             let others = count.saturating_sub(1).max(1);
             format!("together with {others} other {}", if others == 1 { "address" } else { "addresses" })
         }
-        Some(Shared::BehindUnread(name)) => format!("behind {name} (unread)"),
+        Some(Shared::BehindUnread(name)) if place.competing.is_empty() => format!("behind {name} (unread)"),
+        Some(Shared::BehindUnread(name)) => {
+            format!("behind {name} (unread), as it is seen from {}", others(world, place))
+        }
         Some(Shared::Behind(name)) => format!("behind {name}"),
         Some(Shared::BehindTelephone(mac)) => format!("behind {mac}, which is in the VLAN of telephones"),
         Some(Shared::DocumentedUplink) => "where NetBox has a cable to another network device".to_owned(),
+        Some(Shared::Kind(PortKind::Lag)) if !place.competing.is_empty() => {
+            format!("an aggregate across two switches, together with {}", others(world, place))
+        }
         Some(Shared::Kind(kind)) => format!("which is {}, not a socket", kind_in_words(*kind)),
         Some(Shared::Unresolved) => "a number that its other tables do not explain".to_owned(),
         Some(Shared::Down) => "which has no link now".to_owned(),
-        Some(Shared::SeveralPorts) => {
-            let ports: Vec<String> = place.competing.iter().map(|other| port(world, *other)).collect();
-            format!("but so did {}", listed(&ports))
-        }
+        Some(Shared::SeveralPorts) => format!("but so did {}", others(world, place)),
     }
+}
+
+fn others(world: &World<'_, '_>, place: &Place) -> String {
+    let ports: Vec<String> = place.competing.iter().map(|other| port(world, *other)).collect();
+    listed(&ports)
 }
 
 /// What became of a port that learned or heard an address.
@@ -90,6 +98,18 @@ pub(super) fn fate(world: &World<'_, '_>, place: Option<&Place>, fate: &Fate) ->
         Fate::Chosen => (Verdict::Kept, place.map(|place| why_there(world, place)).unwrap_or_default()),
         Fate::Competes => {
             (Verdict::Competing, "no switch is behind it either: nothing tells which one is right".to_owned())
+        }
+        Fate::CompetesBehind(name) => (
+            Verdict::Competing,
+            format!("it leads to {name} (unread), and nothing tells which port is right"),
+        ),
+        Fate::OtherSide(name) => (
+            Verdict::Competing,
+            format!("it leads to {name} (unread) from another side: the address is on that"),
+        ),
+        Fate::Pair => {
+            let there = place.map(|place| port(world, place.port)).unwrap_or_default();
+            (Verdict::Competing, format!("an aggregate of a neighbour switch: one aggregate with {there}"))
         }
         Fate::Disagrees => {
             let there = place.map(|place| port(world, place.port)).unwrap_or_default();

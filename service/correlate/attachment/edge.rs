@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::rows::{MacIndex, Membership, Rows};
-use super::topology::{Facing, Topology};
+use super::rows::{MacIndex, Rows};
+use super::topology::Topology;
 use crate::correlate::inventory::{DeviceId, Inventory};
 use crate::correlate::machines::Machines;
 use crate::correlate::neighbors::Heard;
@@ -35,7 +35,7 @@ pub(in crate::correlate) struct Place {
     pub vlan: Option<u16>,
     /// Why no cable follows from it; none if the machine is alone on the port.
     pub shared: Option<Shared>,
-    /// Other ports that claim it too.
+    /// Other ports that claim it too. Without a contradiction, if `shared` says that all of them lead to the same place.
     pub competing: Vec<PortId>,
     /// Whether a neighbour announcement says so, not only a table.
     pub announced: bool,
@@ -52,7 +52,7 @@ pub(in crate::correlate) enum Shared {
     Addresses(usize),
     /// It is behind this bridge, whose table was not read.
     BehindUnread(String),
-    /// It is behind this telephone or access point.
+    /// It is behind this telephone, access point or other machine, or beside it.
     Behind(String),
     /// It is behind this address, which only the VLAN of telephones has.
     BehindTelephone(MacAddr),
@@ -73,6 +73,8 @@ pub(in crate::correlate) enum Shared {
 pub(in crate::correlate) struct Behind {
     /// Names of bridges whose tables were not read.
     pub unread: BTreeSet<String>,
+    /// Names of such bridges whose own address is on other ports too, so that they may be behind those.
+    pub perhaps: BTreeSet<String>,
     /// Names of telephones and access points.
     pub leaves: BTreeSet<String>,
     /// NetBox has a connected cable to a network device there.
@@ -81,6 +83,10 @@ pub(in crate::correlate) struct Behind {
     pub themselves: BTreeSet<MacAddr>,
     /// The one machine that announced itself there, if it is one.
     pub adjacent: Adjacent,
+    /// What those are called who announced themselves over the cable.
+    pub announcers: BTreeSet<String>,
+    /// Addresses of machines whose announcements came from somewhere behind the port.
+    pub distant: Vec<BTreeSet<MacAddr>>,
 }
 
 /// Who announced itself over the cable.
@@ -106,6 +112,8 @@ pub(in crate::correlate) struct Edge<'r, 'a> {
     /// The machines.
     pub machines: &'r Machines<'a>,
     behind: HashMap<PortId, Behind>,
+    /// The ports that lead to each bridge whose table was not read.
+    sides: HashMap<String, BTreeSet<PortId>>,
     announced: HashMap<MacAddr, BTreeSet<PortId>>,
     heard_on: HashMap<DeviceId, BTreeSet<PortId>>,
 }
@@ -127,6 +135,7 @@ impl<'r, 'a> Edge<'r, 'a> {
             topology,
             machines,
             behind: HashMap::new(),
+            sides: HashMap::new(),
             announced: HashMap::new(),
             heard_on: HashMap::new(),
         };
@@ -141,20 +150,29 @@ impl<'r, 'a> Edge<'r, 'a> {
         let unread = inventory.iter().filter(|(_, device)| {
             !device.has_table && matches!(device.role, Some(DeviceRole::Switch | DeviceRole::AccessPoint))
         });
-        let mut found: Vec<(PortId, DeviceId)> = Vec::new();
+        let mut found: Vec<(PortId, DeviceId, bool)> = Vec::new();
         for (id, device) in unread {
             for mac in device.macs.iter().filter(|mac| inventory.owner(**mac) == Some(id)) {
                 if let Placement::At(place) = edge.place(*mac) {
-                    found.push((place.port, id));
+                    let sure = place.competing.is_empty();
+                    let ports = std::iter::once(place.port).chain(place.competing);
+                    let edge = ports.filter(|port| !topology.is_inter_switch(*port));
+                    found.extend(edge.map(|port| (port, id, sure)));
                 }
             }
         }
-        for (port, id) in found {
+        for (port, id, sure) in found {
             let behind = edge.behind.entry(port).or_default();
-            behind.unread.insert(inventory.name(id).to_owned());
+            let names = if sure { &mut behind.unread } else { &mut behind.perhaps };
+            names.insert(inventory.name(id).to_owned());
             behind
                 .themselves
                 .extend(inventory.get(id).into_iter().flat_map(|device| device.macs.iter().copied()));
+        }
+        for (port, behind) in &edge.behind {
+            for name in &behind.unread {
+                edge.sides.entry(name.clone()).or_default().insert(*port);
+            }
         }
         edge
     }
@@ -176,9 +194,9 @@ impl<'r, 'a> Edge<'r, 'a> {
         let is_named = speaker.is_some() || heard.is_introduction();
         let name = if is_named { name } else { format!("the bridge {name}") };
         if leaf {
-            behind.leaves.insert(name);
+            behind.leaves.insert(name.clone());
         } else if switch && !node && !speaker.is_some_and(|device| device.has_table) {
-            behind.unread.insert(name);
+            behind.unread.insert(name.clone());
         }
         let mut macs: BTreeSet<MacAddr> = heard.macs().collect();
         if let Some(device) = speaker {
@@ -193,8 +211,12 @@ impl<'r, 'a> Edge<'r, 'a> {
             behind.themselves.extend(macs.iter().copied());
         }
         if !heard.is_adjacent() {
+            if heard.is_introduction() && !macs.is_empty() {
+                behind.distant.push(macs);
+            }
             return;
         }
+        behind.announcers.insert(name);
         if let Some(speaker) = heard.speaker {
             self.heard_on.entry(speaker).or_default().insert(port);
         } else {
@@ -214,6 +236,11 @@ impl<'r, 'a> Edge<'r, 'a> {
             }
             Adjacent::Several => Adjacent::Several,
         };
+    }
+
+    /// The ports that lead to a bridge whose table was not read.
+    pub(super) fn sides(&self, unread: &str) -> Option<&BTreeSet<PortId>> {
+        self.sides.get(unread)
     }
 
     /// What lies behind a port.
@@ -251,14 +278,13 @@ impl<'r, 'a> Edge<'r, 'a> {
         let learned = index.map_or(&[][..], |index| self.rows.ports_of(index));
         let mut claims: Vec<PortId> =
             learned.iter().copied().filter(|port| !self.topology.is_inter_switch(*port)).collect();
-        // A live edge port before one that leads to something unread, and that before one without a link.
-        let worth = |port: &PortId| (self.is_down(*port), self.is_uplink(*port));
-        if let Some(best) = claims.iter().map(worth).min() {
-            claims.retain(|port| worth(port) == best);
+        if claims.iter().any(|port| !self.is_down(*port)) {
+            claims.retain(|port| !self.is_down(*port));
         }
         if let (2.., Some(index)) = (claims.len(), index) {
             self.retain_recent(index, &mut claims);
         }
+        self.retain_inner(&mut claims);
         let mut announced = false;
         if let Some(ports) = self.announced_on(mac) {
             if claims.is_empty() {
@@ -276,17 +302,20 @@ impl<'r, 'a> Edge<'r, 'a> {
                 Placement::BetweenSwitches(learned.to_vec())
             };
         };
-        let mut competing: Vec<PortId> = ranked.iter().skip(1).map(|(_, port)| *port).collect();
-        competing.extend(
-            self.disagreeing(learned, port).filter(|other| !competing.contains(other)).collect::<Vec<_>>(),
-        );
+        let claims: Vec<PortId> = ranked.iter().map(|(_, port)| *port).collect();
+        let lawful = self.lawful(&claims);
+        let right = if lawful.is_some() { claims.as_slice() } else { &claims[..1] };
+        let mut competing = self.disagreeing(index, learned, right);
+        let (shared, is_telephone) = match lawful {
+            Some(shared) if competing.is_empty() => (Some(shared), false),
+            None if competing.is_empty() && claims.len() == 1 => {
+                self.beside_telephone(index, port, self.shared(mac, index, port))
+            }
+            _ => (Some(Shared::SeveralPorts), false),
+        };
+        competing.extend(claims.iter().skip(1));
         competing.sort_unstable();
         let vlan = index.and_then(|index| self.rows.vlan(index, port));
-        let (shared, is_telephone) = if competing.is_empty() {
-            self.beside_telephone(index, port, self.shared(mac, index, port))
-        } else {
-            (Some(Shared::SeveralPorts), false)
-        };
         Placement::At(Place { port, vlan, shared, competing, announced, agreeing, is_telephone })
     }
 
@@ -297,35 +326,6 @@ impl<'r, 'a> Edge<'r, 'a> {
             let limit = youngest.saturating_add(MOVED_SECONDS);
             claims.retain(|port| self.rows.age(mac, *port).is_none_or(|age| age <= limit));
         }
-    }
-
-    /// A telephone and the computer behind it, told by the VLAN alone: of two addresses on a port that has a VLAN for telephones,
-    /// exactly one is in it.
-    fn beside_telephone(
-        &self,
-        index: Option<MacIndex>,
-        port: PortId,
-        shared: Option<Shared>,
-    ) -> (Option<Shared>, bool) {
-        let is_open = matches!(shared, Some(Shared::Addresses(_)));
-        let voice = self.ports.get(port).and_then(|port| port.voice_vlan);
-        let (true, Some(voice), Some(index), [one, other]) = (is_open, voice, index, self.rows.behind(port))
-        else {
-            return (shared, false);
-        };
-        let is_phone = |mac| matches!(self.rows.is_in(mac, port, voice), Membership::Yes | Membership::Maybe);
-        let is_computer = |mac| self.rows.is_in(mac, port, voice) == Membership::No;
-        let phone = if is_phone(*one) && is_computer(*other) {
-            *one
-        } else if is_phone(*other) && is_computer(*one) {
-            *other
-        } else {
-            return (shared, false);
-        };
-        if phone == index {
-            return (None, true);
-        }
-        (Some(Shared::BehindTelephone(self.rows.mac(phone))), false)
     }
 
     /// The ports that heard a stranger with this address over a cable.
@@ -339,82 +339,7 @@ impl<'r, 'a> Edge<'r, 'a> {
     }
 
     /// Whether frames of other switches' hosts come in here, as far as neighbours and NetBox say.
-    fn is_uplink(&self, port: PortId) -> bool {
+    pub(super) fn is_uplink(&self, port: PortId) -> bool {
         self.behind.get(&port).is_some_and(|behind| behind.documented || !behind.unread.is_empty())
-    }
-
-    /// Tables of other switches that have the address in the direction of this port's switch.
-    fn agreeing(&self, learned: &[PortId], port: PortId) -> usize {
-        let to = self.ports.device(port);
-        learned
-            .iter()
-            .filter(|seen| {
-                let from = self.ports.device(**seen);
-                from != to && self.topology.facing(from, to) == Facing::One(**seen)
-            })
-            .count()
-    }
-
-    /// Ports between switches that have the address in another direction than this port's switch: the host has moved, or
-    /// something unread is in between.
-    fn disagreeing<'s>(&'s self, learned: &'s [PortId], port: PortId) -> impl Iterator<Item = PortId> + 's {
-        let to = self.ports.device(port);
-        learned.iter().copied().filter(move |seen| {
-            let from = self.ports.device(*seen);
-            if from == to || !self.topology.is_inter_switch(*seen) {
-                return false;
-            }
-            match self.topology.facing(from, to) {
-                Facing::One(right) => right != *seen && !learned.contains(&right),
-                _ => false,
-            }
-        })
-    }
-
-    /// Why this address is no cable end on this port, if it is not.
-    fn shared(&self, mac: MacAddr, index: Option<MacIndex>, port: PortId) -> Option<Shared> {
-        let found = self.ports.get(port)?;
-        if matches!(found.name, crate::correlate::ports::PortName::Unresolved(_)) {
-            return Some(Shared::Unresolved);
-        }
-        if found.kind != PortKind::Physical {
-            return Some(Shared::Kind(found.kind));
-        }
-        if found.is_down {
-            return Some(Shared::Down);
-        }
-        let behind = self.behind.get(&port);
-        let adjacent = behind.map_or(&Adjacent::Nobody, |behind| &behind.adjacent);
-        if let Adjacent::One(macs, bridges) = adjacent
-            && macs.contains(&mac)
-            && (*bridges || self.alone(mac, index, port))
-        {
-            return None;
-        }
-        if let Some(behind) = behind {
-            let itself = behind.themselves.contains(&mac);
-            if let Some(name) = behind.unread.first().filter(|_| !itself) {
-                return Some(Shared::BehindUnread(name.clone()));
-            }
-            if let Some(name) = behind.leaves.first().filter(|_| !itself) {
-                return Some(Shared::Behind(name.clone()));
-            }
-            if behind.documented {
-                return Some(Shared::DocumentedUplink);
-            }
-        }
-        if self.alone(mac, index, port) {
-            None
-        } else {
-            Some(Shared::Addresses(self.rows.behind(port).len()))
-        }
-    }
-
-    /// Whether every address that the port learned is of this one's machine, or of a guest on it.
-    fn alone(&self, mac: MacAddr, index: Option<MacIndex>, port: PortId) -> bool {
-        self.rows
-            .behind(port)
-            .iter()
-            .all(|other| Some(*other) == index || self.machines.together(mac, self.rows.mac(*other)))
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::edge::{Edge, Place, Placement};
+use super::edge::{Edge, Place, Placement, Shared};
 use crate::correlate::inventory::DeviceId;
 use crate::correlate::ports::PortId;
 use crate::model::MacAddr;
+use crate::model::observation::PortKind;
 
 /// One port, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,12 @@ pub(in crate::correlate) enum Fate {
     Chosen,
     /// It is an edge port too, and nothing rules it out.
     Competes,
+    /// It leads to this unread switch, and nothing rules it out.
+    CompetesBehind(String),
+    /// It leads to this unread switch as well, from another side.
+    OtherSide(String),
+    /// It is an aggregate of the other switch of a pair.
+    Pair,
     /// It leads to another switch than the one the address would be on.
     Disagrees,
     /// It leads to these switches, whose tables say more.
@@ -82,7 +89,15 @@ impl Edge<'_, '_> {
                 return Fate::Chosen;
             }
             if place.competing.contains(&port) {
-                return if is_inter_switch { Fate::Disagrees } else { Fate::Competes };
+                return match &place.shared {
+                    Some(Shared::BehindUnread(name)) => Fate::OtherSide(name.clone()),
+                    Some(Shared::Kind(PortKind::Lag)) => Fate::Pair,
+                    _ if is_inter_switch => Fate::Disagrees,
+                    _ => match self.behind(port).and_then(|behind| behind.unread.first()) {
+                        Some(name) => Fate::CompetesBehind(name.clone()),
+                        None => Fate::Competes,
+                    },
+                };
             }
         }
         if is_inter_switch {

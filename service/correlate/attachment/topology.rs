@@ -2,18 +2,13 @@
 //! where those are silent from the hosts behind the ports. Frames follow a tree (IEEE 802.1D), so a switch lies behind
 //! exactly one port of another.
 
-use std::collections::HashMap;
-
-use super::rows::Rows;
+use super::inference::Sight;
+use super::rows::{MacIndex, Rows};
+use super::trees::Trees;
 use crate::correlate::inventory::{DeviceId, Inventory};
 use crate::correlate::neighbors::Heard;
 use crate::correlate::ports::{PortId, Ports};
 use crate::correlate::text;
-
-/// Hosts looked at per port and per pair of switches when a direction is inferred: enough to outvote a stale row, and bounds the
-/// work at a thousand switches that never see each other's addresses.
-const HOSTS_PER_PORT: usize = 8;
-const HOSTS_PER_PAIR: usize = 64;
 
 /// Where other switches lie, as seen from each switch.
 #[derive(Debug, Default)]
@@ -27,6 +22,10 @@ pub(in crate::correlate) struct Topology {
     heard: Vec<(DeviceId, DeviceId, PortId)>,
     inter_switch: Vec<bool>,
     switches: Vec<DeviceId>,
+    /// Own addresses of devices that some table has, sorted.
+    own: Vec<(DeviceId, MacIndex)>,
+    /// Which ways there are, beside the ones that frames go.
+    pub(super) trees: Trees,
 }
 
 /// The port that leads from one switch to another.
@@ -51,14 +50,18 @@ impl Topology {
         let switches: Vec<DeviceId> =
             inventory.iter().filter(|(_, device)| device.has_table).map(|(id, _)| id).collect();
         let mut sighted = Vec::new();
+        let mut own = Vec::new();
         for (id, device) in inventory.iter() {
             for mac in device.macs.iter().filter(|mac| inventory.owner(**mac) == Some(id)) {
                 let Some(mac) = rows.find(*mac) else { continue };
+                own.push((id, mac));
                 sighted.extend(rows.ports_of(mac).iter().map(|port| (ports.device(*port), id, *port)));
             }
         }
         sighted.sort_unstable();
         sighted.dedup();
+        own.sort_unstable();
+        let trees = Trees::new(inventory, heard);
         let with_table = |id: DeviceId| inventory.get(id).is_some_and(|device| device.has_table);
         let mut facing: Vec<_> = sighted.iter().copied().filter(|(_, to, _)| with_table(*to)).collect();
         let mut heard: Vec<_> = heard
@@ -68,14 +71,12 @@ impl Topology {
             .collect();
         heard.sort_unstable();
         heard.dedup();
-        // A port that spanning tree blocks hears its neighbour and forwards nothing: frames go the way that tables show.
-        let is_blocked = |(from, to, port): &(DeviceId, DeviceId, PortId)| {
-            let start = sighted.partition_point(|known| *known < (*from, *to, PortId(0)));
-            rows.behind(*port).is_empty() && sighted.get(start).is_some_and(|(a, b, _)| (a, b) == (from, to))
-        };
-        facing.extend(heard.iter().copied().filter(|heard| !is_blocked(heard)));
+        // A port that spanning tree blocks hears its neighbour and forwards nothing: frames go the way that tables show. So
+        // a port without a single row says nothing about directions, and an empty one that is not blocked has none to give.
+        facing.extend(heard.iter().copied().filter(|(_, _, port)| !rows.behind(*port).is_empty()));
         let inter_switch = vec![false; ports.len()];
-        let mut topology = Self { facing, first: Vec::new(), sighted, heard, inter_switch, switches };
+        let first = Vec::new();
+        let mut topology = Self { facing, first, sighted, heard, inter_switch, switches, own, trees };
         topology.settle(inventory.len());
         for index in 0..topology.facing.len() {
             topology.mark(topology.facing[index].2);
@@ -83,10 +84,7 @@ impl Topology {
         for index in 0..topology.heard.len() {
             topology.mark(topology.heard[index].2);
         }
-        let sight = Sight { ports, rows };
-        topology.infer_from_far_side(&sight, inventory.len());
-        topology.infer_from_splits(&sight, inventory.len());
-        topology.infer_from_far_side(&sight, inventory.len());
+        topology.infer(&Sight { ports, rows }, inventory.len());
         topology
     }
 
@@ -138,6 +136,31 @@ impl Topology {
         }
     }
 
+    /// Whether two switches are neighbours: one heard the other, or each lies behind one port of the other and no third switch has
+    /// them on different ports.
+    pub(in crate::correlate) fn are_linked(&self, a: DeviceId, b: DeviceId) -> bool {
+        let heard = |from: DeviceId, to: DeviceId| {
+            let start = self.heard.partition_point(|known| *known < (from, to, PortId(0)));
+            self.heard.get(start).is_some_and(|(near, far, _)| (*near, *far) == (from, to))
+        };
+        if heard(a, b) || heard(b, a) {
+            return true;
+        }
+        let Facing::One(port) = self.facing(a, b) else { return false };
+        matches!(self.facing(b, a), Facing::One(_))
+            && !self.seen_from(a).iter().any(|(_, c, towards)| {
+                *towards == port
+                    && *c != b
+                    && matches!((self.facing(*c, a), self.facing(*c, b)), (Facing::One(to_a), Facing::One(to_b)) if to_a != to_b)
+            })
+    }
+
+    /// Own addresses of a device that some table has.
+    pub(super) fn own(&self, device: DeviceId) -> impl Iterator<Item = MacIndex> + '_ {
+        let start = self.own.partition_point(|(known, _)| *known < device);
+        self.own.iter().skip(start).take_while(move |(known, _)| *known == device).map(|(_, mac)| *mac)
+    }
+
     fn mark(&mut self, port: PortId) {
         if let Some(mark) = self.inter_switch.get_mut(port.0 as usize) {
             *mark = true;
@@ -158,114 +181,12 @@ impl Topology {
         self.first = first;
     }
 
-    /// Where B sees A behind its port b, everything A has behind other ports than the one to B is behind b too. So a host
-    /// that B has elsewhere lies on A's port to B.
-    fn infer_from_far_side(&mut self, sight: &Sight<'_>, devices: usize) {
-        let mut found = Vec::new();
-        for &b in &self.switches {
-            let seen = self.seen_from(b);
-            for (index, &(_, a, towards_a)) in seen.iter().enumerate() {
-                let several = seen.get(index + 1).is_some_and(|next| next.1 == a)
-                    || index
-                        .checked_sub(1)
-                        .and_then(|before| seen.get(before))
-                        .is_some_and(|before| before.1 == a);
-                if several || self.facing(a, b) != Facing::Unknown {
-                    continue;
-                }
-                let mut votes: HashMap<PortId, usize> = HashMap::new();
-                for port in
-                    sight.sample(b, Some(towards_a)).into_iter().filter_map(|mac| sight.learned(a, mac))
-                {
-                    *votes.entry(port).or_default() += 1;
-                }
-                let total: usize = votes.values().sum();
-                let Some((port, most)) = votes.into_iter().max_by_key(|(port, votes)| (*votes, *port)) else {
-                    continue;
-                };
-                // One host may have moved; on a port that leads to another switch anyway it does no harm.
-                let enough = most == total && (most >= 2 || self.is_inter_switch(port))
-                    || most >= 3 && most * 3 >= total * 2;
-                if enough {
-                    found.push((a, b, port));
-                }
-            }
-        }
-        self.learn(found, devices);
-    }
-
-    /// Hosts behind one port of A that B has on several ports: B lies behind that port. Were it elsewhere, it would see all of
-    /// them in one direction. Two hosts on each of two ports, or three ports, cannot be one stale row.
-    fn infer_from_splits(&mut self, sight: &Sight<'_>, devices: usize) {
-        let mut found = Vec::new();
-        for &a in &self.switches {
-            for port in sight.ports.of(a).map(PortId) {
-                let behind = sight.rows.behind(port);
-                if self.is_inter_switch(port) || behind.len() < 3 {
-                    continue;
-                }
-                // None for a switch whose direction is known: it is not behind this port.
-                let mut seen: HashMap<DeviceId, Option<Vec<(PortId, usize)>>> = HashMap::new();
-                'port: for mac in behind {
-                    for &other in sight.rows.ports_of(*mac) {
-                        let b = sight.ports.device(other);
-                        if b == a {
-                            continue;
-                        }
-                        let unknown = || (self.facing(a, b) == Facing::Unknown).then(Vec::new);
-                        let Some(counts) = seen.entry(b).or_insert_with(unknown) else { continue };
-                        match counts.iter_mut().find(|(known, _)| *known == other) {
-                            Some((_, count)) => *count += 1,
-                            None => counts.push((other, 1)),
-                        }
-                        let twice = counts.iter().filter(|(_, count)| *count >= 2).count();
-                        if twice >= 2 || counts.len() >= 3 {
-                            found.push((a, b, port));
-                            break 'port;
-                        }
-                    }
-                }
-            }
-        }
-        self.learn(found, devices);
-    }
-
-    fn learn(&mut self, found: Vec<(DeviceId, DeviceId, PortId)>, devices: usize) {
+    /// Adds directions that were worked out.
+    pub(super) fn learn(&mut self, found: Vec<(DeviceId, DeviceId, PortId)>, devices: usize) {
         for (_, _, port) in &found {
             self.mark(*port);
         }
         self.facing.extend(found);
         self.settle(devices);
-    }
-}
-
-/// The tables, as inference looks at them.
-struct Sight<'r> {
-    ports: &'r Ports,
-    rows: &'r Rows,
-}
-
-impl Sight<'_> {
-    /// Some hosts of a switch, from every port but one: always the same for the same tables.
-    fn sample(&self, switch: DeviceId, except: Option<PortId>) -> Vec<u32> {
-        let ports = self.ports.of(switch).map(PortId).filter(|port| Some(*port) != except);
-        ports
-            .flat_map(|port| self.rows.behind(port).iter().take(HOSTS_PER_PORT))
-            .take(HOSTS_PER_PAIR)
-            .copied()
-            .collect()
-    }
-
-    /// The only port on which a switch learned this address.
-    fn learned(&self, switch: DeviceId, mac: u32) -> Option<PortId> {
-        let range = self.ports.of(switch);
-        let all = self.rows.ports_of(mac);
-        let start = all.partition_point(|port| port.0 < range.start);
-        match all.get(start..) {
-            Some([port, rest @ ..]) if range.contains(&port.0) => {
-                (!rest.first().is_some_and(|next| range.contains(&next.0))).then_some(*port)
-            }
-            _ => None,
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! Links from forwarding tables alone: ports of two switches that face each other with no third switch in between, and sockets
 //! of devices without a table that are alone on a port.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{EDGE_PORT, End, Found, SHARED_SEGMENT, key, socket};
 use crate::correlate::attachment::edge::{Edge, Placement};
@@ -24,6 +24,8 @@ pub(super) fn cables(
         .flat_map(|(a, b)| [a, b])
         .filter_map(|end| edge.ports.find(inventory, end.0, &end.1))
         .collect();
+    let known: BTreeSet<(DeviceId, &str)> =
+        found.keys().flat_map(|(a, b)| [a, b]).map(|end| (end.0, end.1.as_str())).collect();
     let mut new = Vec::new();
     for segment in segments(edge) {
         if segment.iter().any(|port| taken.contains(port)) {
@@ -44,7 +46,7 @@ pub(super) fn cables(
             if let Placement::At(place) = edge.place(*mac)
                 && place.shared.is_none()
                 && !taken.contains(&place.port)
-                && !found.keys().any(|(a, b)| [a, b].contains(&&(id, interface.to_owned())))
+                && !known.contains(&(id, interface))
             {
                 let far = Some((id, interface.to_owned()));
                 new.push((socket(inventory, edge, place.port), far, Some(EDGE_PORT)));
@@ -61,53 +63,115 @@ pub(super) fn cables(
 
 /// Sets of ports that face each other directly, each sorted.
 fn segments(edge: &Edge<'_, '_>) -> Vec<Vec<PortId>> {
-    let mut joined: BTreeMap<PortId, PortId> = BTreeMap::new();
+    let mut segments = Segments::new(edge);
     for &a in edge.topology.switches() {
         let mut behind: BTreeMap<PortId, Vec<(DeviceId, PortId)>> = BTreeMap::new();
-        for (_, b, _) in edge.topology.seen_from(a) {
-            if let (Facing::One(port), Facing::One(back)) =
+        for (_, b, port) in edge.topology.seen_from(a) {
+            if let (Facing::One(_), Facing::One(back)) =
                 (edge.topology.facing(a, *b), edge.topology.facing(*b, a))
             {
-                behind.entry(port).or_default().push((*b, back));
+                behind.entry(*port).or_default().push((*b, back));
             }
         }
         for (port, mut switches) in behind {
-            // Those with the most switches on their far side are nearest, so each is checked only against the nearest.
-            switches.sort_by_cached_key(|(b, back)| (std::cmp::Reverse(beyond(edge, *b, *back)), *b));
-            switches.dedup();
-            let mut nearest: Vec<(DeviceId, PortId)> = Vec::new();
+            // Those with the most switches on their far side are nearest; what they have on their far side is farther.
+            switches.sort_by_cached_key(|(b, back)| (std::cmp::Reverse(segments.beyond(*b, *back)), *b));
             for (b, back) in switches {
-                if !nearest.iter().any(|(c, _)| lies_between(edge, *c, a, b)) {
-                    nearest.push((b, back));
-                }
-            }
-            for (_, back) in nearest {
-                join(&mut joined, port, back);
+                segments.join(port, b, back);
             }
         }
     }
-    let mut sets: BTreeMap<PortId, Vec<PortId>> = BTreeMap::new();
-    for port in joined.keys() {
-        sets.entry(find(&joined, *port)).or_default().push(*port);
+    segments.into_sets()
+}
+
+/// Ports joined to segments, each with the switches that lie beyond it: those that a switch on the segment has on another port.
+struct Segments<'s, 'r, 'a> {
+    edge: &'s Edge<'r, 'a>,
+    joined: BTreeMap<PortId, PortId>,
+    /// By the port that stands for the segment, one bit for each device.
+    farther: HashMap<PortId, Vec<u64>>,
+    /// How many switches each port leads to.
+    leads_to: HashMap<PortId, usize>,
+}
+
+impl<'s, 'r, 'a> Segments<'s, 'r, 'a> {
+    fn new(edge: &'s Edge<'r, 'a>) -> Self {
+        let mut leads_to: HashMap<PortId, usize> = HashMap::new();
+        let all = edge.topology.switches().iter().flat_map(|switch| edge.topology.seen_from(*switch));
+        for (_, _, port) in all {
+            *leads_to.entry(*port).or_default() += 1;
+        }
+        Self { edge, joined: BTreeMap::new(), farther: HashMap::new(), leads_to }
     }
-    // Two ports of one switch on one segment: the tables contradict each other, so nothing is claimed.
-    sets.into_values()
-        .filter(|ports| {
-            let devices: BTreeSet<DeviceId> = ports.iter().map(|port| edge.ports.device(*port)).collect();
-            devices.len() == ports.len()
-        })
-        .collect()
-}
 
-fn beyond(edge: &Edge<'_, '_>, switch: DeviceId, back: PortId) -> usize {
-    edge.topology.seen_from(switch).iter().filter(|(_, _, port)| *port != back).count()
-}
+    /// How many switches a switch has on its other ports.
+    fn beyond(&self, switch: DeviceId, port: PortId) -> usize {
+        let behind = self.leads_to.get(&port).copied().unwrap_or(0);
+        self.edge.topology.seen_from(switch).len().saturating_sub(behind)
+    }
 
-/// Whether frames from `a` to `b` cross `c`: it has them in different directions.
-fn lies_between(edge: &Edge<'_, '_>, c: DeviceId, a: DeviceId, b: DeviceId) -> bool {
-    match (edge.topology.facing(c, a), edge.topology.facing(c, b)) {
-        (Facing::One(to_a), Facing::One(to_b)) => to_a != to_b,
-        _ => false,
+    /// Joins a port and the one by which a switch behind it faces back, unless frames to that switch cross another one, which
+    /// has the two in different directions.
+    fn join(&mut self, port: PortId, switch: DeviceId, back: PortId) {
+        let (one, other) = (self.segment(port), self.segment(back));
+        let bit = switch.0 as usize;
+        let is_farther =
+            |bits: &Vec<u64>| bits.get(bit / 64).is_some_and(|word| word & (1 << (bit % 64)) != 0);
+        if one == other || self.farther.get(&one).is_some_and(is_farther) {
+            return;
+        }
+        self.joined.insert(one.max(other), one.min(other));
+        let more = self.farther.remove(&one.max(other)).unwrap_or_default();
+        let bits = self.farther.entry(one.min(other)).or_default();
+        bits.resize(bits.len().max(more.len()), 0);
+        for (word, more) in bits.iter_mut().zip(more) {
+            *word |= more;
+        }
+    }
+
+    /// The port that stands for the segment of a port.
+    fn segment(&mut self, port: PortId) -> PortId {
+        let Some(mut found) = self.joined.get(&port).copied() else {
+            self.joined.insert(port, port);
+            self.farther.insert(port, self.farther_than(port));
+            return port;
+        };
+        while let Some(next) = self.joined.get(&found).filter(|next| **next != found) {
+            found = *next;
+        }
+        self.joined.insert(port, found);
+        found
+    }
+
+    /// The switches that a port's switch has on other ports alone.
+    fn farther_than(&self, port: PortId) -> Vec<u64> {
+        let mut bits = Vec::new();
+        let seen = self.edge.topology.seen_from(self.edge.ports.device(port));
+        for of_one in seen.chunk_by(|(_, a, _), (_, b, _)| a == b) {
+            let [(_, device, towards)] = of_one else { continue };
+            if *towards != port {
+                let bit = device.0 as usize;
+                bits.resize(bits.len().max(bit / 64 + 1), 0);
+                bits[bit / 64] |= 1 << (bit % 64);
+            }
+        }
+        bits
+    }
+
+    fn into_sets(mut self) -> Vec<Vec<PortId>> {
+        let ports: Vec<PortId> = self.joined.keys().copied().collect();
+        let mut sets: BTreeMap<PortId, Vec<PortId>> = BTreeMap::new();
+        for port in ports {
+            sets.entry(self.segment(port)).or_default().push(port);
+        }
+        // Two ports of one switch on one segment: the tables contradict each other, so nothing is claimed. One port alone faces
+        // nobody directly.
+        let sets = sets.into_values().filter(|ports| {
+            let devices: BTreeSet<DeviceId> =
+                ports.iter().map(|port| self.edge.ports.device(*port)).collect();
+            ports.len() > 1 && devices.len() == ports.len()
+        });
+        sets.collect()
     }
 }
 
@@ -121,18 +185,4 @@ fn elsewhere(edge: &Edge<'_, '_>, port: PortId) -> usize {
 fn between(edge: &Edge<'_, '_>, one: PortId, other: PortId) -> bool {
     let behind = edge.rows.behind(one).iter().take(SAMPLE);
     behind.into_iter().any(|mac| edge.rows.ports_of(*mac).binary_search(&other).is_ok())
-}
-
-fn find(joined: &BTreeMap<PortId, PortId>, mut port: PortId) -> PortId {
-    while let Some(next) = joined.get(&port).filter(|next| **next != port) {
-        port = *next;
-    }
-    port
-}
-
-fn join(joined: &mut BTreeMap<PortId, PortId>, one: PortId, other: PortId) {
-    joined.entry(one).or_insert(one);
-    joined.entry(other).or_insert(other);
-    let (one, other) = (find(joined, one), find(joined, other));
-    joined.insert(one.max(other), one.min(other));
 }

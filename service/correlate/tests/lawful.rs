@@ -19,6 +19,8 @@ pub(crate) enum Edge {
     Dumb(usize),
     AccessPoint(usize),
     Node(usize),
+    /// A small switch that announces itself, and whether it says that it is one; its own address is in no table.
+    Smart(usize, bool),
     /// A telephone with a computer behind it; whether it announces itself, else only its VLAN tells.
     Phone(bool),
 }
@@ -59,6 +61,7 @@ pub(crate) fn recipe(complete: bool) -> impl Strategy<Value = Recipe> {
         1 => (1..4_usize).prop_map(Edge::AccessPoint),
         1 => (1..4_usize).prop_map(Edge::Node),
         1 => any::<bool>().prop_map(Edge::Phone),
+        1 => (1..3_usize, any::<bool>()).prop_map(|(hosts, says)| Edge::Smart(hosts, says)),
     ];
     (1..8_usize).prop_flat_map(move |switches| {
         (
@@ -251,7 +254,7 @@ pub(crate) fn build(recipe: &Recipe) -> Network {
         };
         let (own, behind) = match edge {
             Edge::Host => (Some(mac(1, 0)), 0),
-            Edge::Dumb(hosts) => (None, *hosts),
+            Edge::Dumb(hosts) | Edge::Smart(hosts, _) => (None, *hosts),
             Edge::AccessPoint(clients) => (Some(mac(3, 0)), *clients),
             Edge::Node(guests) => (Some(mac(4, 0)), *guests),
             Edge::Phone(_) => (Some(mac(5, 0)), 1),
@@ -310,6 +313,15 @@ pub(crate) fn build(recipe: &Recipe) -> Network {
                     }));
                 }
             }
+            Edge::Smart(_, says) => announced.push(NeighborFact {
+                device: switch_name(*switch),
+                port: Some(name.clone()),
+                chassis_mac: Some(mac(6, 0)),
+                system_name: Some(format!("smart{number}")),
+                port_id: Some("g1".to_owned()),
+                capabilities: if *says { vec![Capability::Bridge] } else { Vec::new() },
+                ..NeighborFact::default()
+            }),
             Edge::Phone(true) => announced.push(NeighborFact {
                 device: switch_name(*switch),
                 port: Some(name.clone()),

@@ -7,6 +7,8 @@ mod explain;
 mod hosts;
 pub(crate) mod lawful;
 mod links;
+mod paths;
 mod random;
 mod recordings;
 mod shapes;
+mod vlans;

@@ -112,16 +112,41 @@ proptest! {
 
     #[test]
     fn with_silent_switches_nothing_wrong_is_claimed(mut recipe in recipe(true), silent in any::<u8>()) {
-        // Neither announcements nor own addresses: only hosts tell where these switches are.
+        // Own addresses in no table, announcements at most over cables that forward nothing: hosts tell where these switches are.
         recipe.silent = (0..8).filter(|index| silent & 1 << index != 0).collect();
         (recipe.stp, recipe.lacp) = (false, false);
-        recipe.mesh.iter_mut().for_each(|(_, _, lldp)| *lldp = false);
         for (index, lldp) in recipe.lldp.iter_mut().enumerate() {
             *lldp &= !recipe.silent.contains(&(index + 1)) && !recipe.silent.contains(&recipe.parents[index]);
         }
         let network = build(&recipe);
         let found = correlate(&network.collections, &Known::default());
         nothing_wrong_is_claimed(&network, &recipe, &found)?;
+    }
+
+    #[test]
+    fn blocked_cables_that_are_announced_do_no_harm(mut recipe in recipe(true), silent in any::<u8>()) {
+        // Nothing but the hosts tells over which of the announced cables frames go.
+        recipe.silent = (0..8).filter(|index| silent & 1 << index != 0).collect();
+        recipe.lldp.iter_mut().for_each(|lldp| *lldp = true);
+        let network = build(&recipe);
+        let found = correlate(&network.collections, &Known::default());
+        nothing_wrong_is_claimed(&network, &recipe, &found)?;
+        for (mac, truth) in &network.truth {
+            let star = if truth.exclusive { "*" } else { "" };
+            let right = format!("{}:{}{star}", switch_name(truth.switch), truth.port);
+            prop_assert_eq!(hangs(&found, &mac.to_string()), right, "{}\n{:#?}", mac, recipe);
+        }
+    }
+
+    #[test]
+    fn one_unread_switch_is_no_contradiction(mut recipe in recipe(true), unread in any::<prop::sample::Index>(), silent in any::<u8>()) {
+        recipe.unreadable = [unread.index(recipe.parents.len() + 1)].into();
+        recipe.silent = (0..8).filter(|index| silent & 1 << index != 0).collect();
+        recipe.lldp.iter_mut().for_each(|lldp| *lldp = true);
+        let network = build(&recipe);
+        let found = correlate(&network.collections, &Known::default());
+        nothing_wrong_is_claimed(&network, &recipe, &found)?;
+        prop_assert!(found.conflicts.is_empty(), "{:?}\n{:#?}", found.conflicts, recipe);
     }
 
     #[test]
