@@ -12,7 +12,7 @@ use super::{Ended, setup};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, ConfigError};
 use crate::model::candidate::Known;
-use crate::model::{Attachment, Candidate, CandidateKind, Collection, Discovery};
+use crate::model::{Attachment, Candidate, CandidateKind, Collection, Conflict, Discovery};
 use crate::plan::{explain, render};
 use crate::scrub::{Key, scrub};
 use crate::source::{collect_all, record};
@@ -209,11 +209,13 @@ fn row(candidate: &Candidate) -> Vec<String> {
         .flat_map(|interface| &interface.addresses)
         .map(ToString::to_string)
         .collect();
+    let is_contested =
+        candidate.conflicts.iter().any(|conflict| matches!(conflict, Conflict::SeveralPorts { .. }));
     let ports: Vec<String> = candidate
         .interfaces
         .iter()
         .filter_map(|interface| interface.attachment.as_ref())
-        .map(place)
+        .map(|attachment| place(attachment, is_contested))
         .collect();
     let kind = match candidate.kind {
         CandidateKind::Device => "device",
@@ -232,9 +234,14 @@ fn row(candidate: &Candidate) -> Vec<String> {
     ]
 }
 
-fn place(attachment: &Attachment) -> String {
+/// Where it is. Other ports can lead to the same place (two aggregates of one host, both sides of an unread switch).
+fn place(attachment: &Attachment, is_contested: bool) -> String {
     let behind = if attachment.exclusive { "" } else { "behind " };
-    let competing = if attachment.competing.is_empty() { "" } else { " (contested)" };
+    let competing = match attachment.competing.len() {
+        0 => String::new(),
+        _ if is_contested => " (contested)".to_owned(),
+        others => format!(" (and {others} more)"),
+    };
     format!("{behind}{} {}{competing}", attachment.switch, attachment.port)
 }
 
