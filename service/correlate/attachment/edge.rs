@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::announced::Voice;
 use super::rows::{MacIndex, Membership, Rows};
 use super::topology::{Facing, Topology};
 use crate::correlate::inventory::{DeviceId, Inventory};
@@ -81,6 +82,8 @@ pub(in crate::correlate) struct Behind {
     pub themselves: BTreeSet<MacAddr>,
     /// The one machine that announced itself there, if it is one.
     pub adjacent: Adjacent,
+    /// Everyone who announced an address there.
+    pub voices: Vec<Voice>,
 }
 
 /// Who announced itself over the cable.
@@ -192,6 +195,9 @@ impl<'r, 'a> Edge<'r, 'a> {
         if leaf || switch {
             behind.themselves.extend(macs.iter().copied());
         }
+        if heard.is_introduction() {
+            Voice::note(&mut behind.voices, heard, &macs);
+        }
         if !heard.is_adjacent() {
             return;
         }
@@ -226,25 +232,6 @@ impl<'r, 'a> Edge<'r, 'a> {
         self.heard_on.get(&device).into_iter().flatten().copied()
     }
 
-    /// The place of a device without a table on a port that heard it; none if that port leads to a switch.
-    pub(in crate::correlate) fn place_announced(&self, device: DeviceId, port: PortId) -> Option<Place> {
-        if self.topology.is_inter_switch(port) {
-            return None;
-        }
-        let is_adjacent = self.heard_on(device).any(|heard| heard == port);
-        let kind = self.ports.get(port)?.kind;
-        let several = self.behind(port).is_some_and(|behind| behind.adjacent == Adjacent::Several);
-        let shared = if kind != PortKind::Physical {
-            Some(Shared::Kind(kind))
-        } else if several || !is_adjacent {
-            Some(Shared::Addresses(self.rows.behind(port).len()))
-        } else {
-            None
-        };
-        let competing = Vec::new();
-        Some(Place { port, vlan: None, shared, competing, announced: true, agreeing: 0, is_telephone: false })
-    }
-
     /// Where this address hangs.
     pub(in crate::correlate) fn place(&self, mac: MacAddr) -> Placement {
         let index = self.rows.find(mac);
@@ -252,7 +239,7 @@ impl<'r, 'a> Edge<'r, 'a> {
         let mut claims: Vec<PortId> =
             learned.iter().copied().filter(|port| !self.topology.is_inter_switch(*port)).collect();
         // A live edge port before one that leads to something unread, and that before one without a link.
-        let worth = |port: &PortId| (self.is_down(*port), self.is_uplink(*port));
+        let worth = |port: &PortId| (self.is_down(*port), self.is_inside(*port), self.is_uplink(*port));
         if let Some(best) = claims.iter().map(worth).min() {
             claims.retain(|port| worth(port) == best);
         }
@@ -265,6 +252,9 @@ impl<'r, 'a> Edge<'r, 'a> {
                 claims = ports.iter().copied().filter(|port| !self.topology.is_inter_switch(*port)).collect();
             }
             announced = claims.iter().any(|port| ports.contains(port));
+            if !announced {
+                claims.extend(ports.iter().copied().filter(|port| self.is_empty_edge(*port)));
+            }
         }
         let mut ranked: Vec<(usize, PortId)> =
             claims.into_iter().map(|port| (self.agreeing(learned, port), port)).collect();
@@ -387,7 +377,7 @@ impl<'r, 'a> Edge<'r, 'a> {
         let adjacent = behind.map_or(&Adjacent::Nobody, |behind| &behind.adjacent);
         if let Adjacent::One(macs, bridges) = adjacent
             && macs.contains(&mac)
-            && (*bridges || self.alone(mac, index, port))
+            && (*bridges || self.alone(mac, index, port) && self.others_heard(mac, port).is_none())
         {
             return None;
         }
@@ -404,17 +394,14 @@ impl<'r, 'a> Edge<'r, 'a> {
             }
         }
         if self.alone(mac, index, port) {
-            None
+            self.others_heard(mac, port)
         } else {
             Some(Shared::Addresses(self.rows.behind(port).len()))
         }
     }
 
-    /// Whether every address that the port learned is of this one's machine, or of a guest on it.
+    /// Whether every address that the port learned is of this one's machine, or of a guest on it or behind its bridge.
     fn alone(&self, mac: MacAddr, index: Option<MacIndex>, port: PortId) -> bool {
-        self.rows
-            .behind(port)
-            .iter()
-            .all(|other| Some(*other) == index || self.machines.together(mac, self.rows.mac(*other)))
+        self.rows.behind(port).iter().all(|other| Some(*other) == index || self.is_with(mac, *other))
     }
 }
