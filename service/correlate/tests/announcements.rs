@@ -119,7 +119,7 @@ fn who_announces_itself_on_a_port_is_there_too() {
     let two = "switch sw1 s1\n lldp sw1 e1 a mac=d1\n lldp sw1 e1 b mac=d2\n fdb sw1 e1 h1";
     let found = discover(two);
     assert_eq!(hangs(&found, "h1"), "sw1:e1");
-    assert!(candidate(&found, "h1").reasons.join("\n").contains("together with 2 other addresses"));
+    assert!(candidate(&found, "h1").reasons.join("\n").contains("together with"));
     // MNDP comes from further away, but not out of nowhere.
     assert_eq!(hangs(&discover("switch sw1 s1\n mndp sw1 e4 hap mac=d4\n fdb sw1 e4 h4"), "h4"), "sw1:e4");
     // The machine itself, by any of its protocols and addresses.
