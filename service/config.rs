@@ -122,8 +122,17 @@ impl Config {
                 path.display()
             )));
         }
+        Self::layered(path)
+    }
+
+    /// Reads and checks the file; where there is none, what the environment says and nothing else.
+    pub fn read_if_there(path: &Path) -> Result<Self, ConfigError> {
+        Self::layered(path)
+    }
+
+    fn layered(path: &Path) -> Result<Self, ConfigError> {
         let layers = config::Config::builder()
-            .add_source(config::File::from(path).format(config::FileFormat::Toml))
+            .add_source(config::File::from(path).format(config::FileFormat::Toml).required(false))
             .add_source(
                 config::Environment::with_prefix("SURVEYOR")
                     .prefix_separator("__")

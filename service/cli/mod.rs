@@ -18,7 +18,7 @@ mod status;
 mod table;
 mod writing;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -26,13 +26,16 @@ use clap::{Parser, Subcommand};
 use crate::config::Config;
 use output::Output;
 
+/// The configuration file that is read where none is named.
+const CONFIG: &str = "surveyor.toml";
+
 /// Finds what hangs on the network, proposes it in NetBox, and makes approvals true.
 #[derive(Debug, Parser)]
 #[command(name = "surveyor", version, about, long_about = None, propagate_version = false)]
 pub struct Arguments {
-    /// Configuration file.
-    #[arg(long, short, global = true, default_value = "surveyor.toml", value_name = "FILE")]
-    pub config: PathBuf,
+    /// Configuration file; `surveyor.toml` unless named. What is only replayed needs none.
+    #[arg(long, short, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Print data as JSON.
     #[arg(long, global = true)]
     pub json: bool,
@@ -76,6 +79,18 @@ pub enum Command {
     Bootstrap(bootstrap::Arguments),
     /// Check everything: configuration, NetBox, sources, DNS servers.
     Doctor,
+}
+
+impl Command {
+    /// Whether recordings are all that it looks at.
+    fn only_replays(&self) -> bool {
+        match self {
+            Self::Discover(wanted) => wanted.replay.is_some(),
+            Self::Explain(wanted) => wanted.replay.is_some(),
+            Self::Diff(wanted) => wanted.a.is_some() && wanted.b.is_some(),
+            _ => false,
+        }
+    }
 }
 
 /// How a command ended, when it did not fail.
@@ -133,7 +148,11 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Ended> {
-    let config = Config::read(&arguments.config)?;
+    let config = match &arguments.config {
+        Some(file) => Config::read(file)?,
+        None if arguments.command.only_replays() => Config::read_if_there(Path::new(CONFIG))?,
+        None => Config::read(Path::new(CONFIG))?,
+    };
     match &arguments.command {
         Command::Discover(wanted) => discover::run(&config, wanted, output).await,
         Command::Explain(wanted) => explain::run(&config, wanted, output).await,

@@ -2,7 +2,6 @@
 //! what it says, and that more than what its vendor makes.
 
 use super::neighbors::Heard;
-use super::vendor;
 use crate::model::observation::{Capability, DeviceRole};
 use crate::model::{Class, MacAddr};
 
@@ -143,12 +142,12 @@ const GUEST_RANGES: &[([u8; 3], &str)] = &[
 ];
 
 /// By whom its address belongs to.
-pub(super) fn of_address(mac: MacAddr) -> Option<Sign> {
+pub(super) fn of_address(mac: MacAddr, vendor: Option<&str>) -> Option<Sign> {
     if let Some((_, hypervisor)) = GUEST_RANGES.iter().find(|(range, _)| *range == mac.oui()) {
         let why = format!("its address is one that {hypervisor} gives guests");
         return Some(Sign { strength: Strength::GuestAddress, class: Class::Server, why });
     }
-    let vendor = vendor::of(mac)?;
+    let vendor = vendor?;
     let lower = vendor.to_lowercase();
     let begins_with =
         |start: &str| lower.strip_prefix(start).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric));

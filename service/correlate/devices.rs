@@ -7,11 +7,12 @@ use super::confidence;
 use super::draft::Draft;
 use super::inventory::{Device, DeviceId};
 use super::naming;
+use super::ports::PortId;
 use super::world::World;
 use super::{class, text, words};
 use crate::model::observation::{DeviceFact, DeviceRole, PortKind};
 use crate::model::{
-    Candidate, CandidateInterface, CandidateKind, Fact, HostName, Identity, MacAddr, NameOrigin,
+    Candidate, CandidateInterface, CandidateKind, Conflict, Fact, HostName, Identity, MacAddr, NameOrigin,
 };
 
 /// All candidates for own devices; those that are guests are told by [`super::guests`].
@@ -101,7 +102,7 @@ pub(super) fn draft(world: &World<'_, '_>, id: DeviceId, device: &Device<'_>) ->
             .filter(|mac| world.inventory.owner(**mac) == Some(id))
             .map(|mac| Identity::of_mac(*mac)),
     );
-    draft.interfaces = interfaces(world, id, device);
+    draft.interfaces = interfaces(world, id, device, &mut draft.conflicts);
     draft
 }
 
@@ -136,7 +137,12 @@ pub(super) fn describe(world: &World<'_, '_>, id: DeviceId, candidate: &mut Cand
 }
 
 /// Its sockets, aggregates and radios, and the interface it is managed on.
-fn interfaces(world: &World<'_, '_>, id: DeviceId, device: &Device<'_>) -> Vec<CandidateInterface> {
+fn interfaces(
+    world: &World<'_, '_>,
+    id: DeviceId,
+    device: &Device<'_>,
+    conflicts: &mut BTreeSet<Conflict>,
+) -> Vec<CandidateInterface> {
     let managed = management(world, device);
     let mut announced = if device.has_table { BTreeMap::new() } else { announced(world, id, device) };
     if device.role == Some(DeviceRole::Hypervisor)
@@ -144,7 +150,7 @@ fn interfaces(world: &World<'_, '_>, id: DeviceId, device: &Device<'_>) -> Vec<C
         && !device.interfaces.values().any(|fact| fact.mac.is_some())
         && let Some(socket) = socket_of_guests(device)
     {
-        let place = places(world, id).into_iter().next();
+        let place = text::only(places(world, id).into_iter());
         announced.extend(place.map(|place| (socket.to_owned(), place)));
     }
     let mut cards = Vec::new();
@@ -178,6 +184,11 @@ fn interfaces(world: &World<'_, '_>, id: DeviceId, device: &Device<'_>) -> Vec<C
                     }
                 }
             });
+            if let Some(place) = &place
+                && let Some(mac) = card.mac.or_else(|| device.macs.first().copied())
+            {
+                conflicts.extend(words::several_ports(world, mac, place));
+            }
             card.attachment = place.map(|place| words::attachment(world, &place));
         }
         cards.push(card);
@@ -185,22 +196,47 @@ fn interfaces(world: &World<'_, '_>, id: DeviceId, device: &Device<'_>) -> Vec<C
     cards
 }
 
+/// The ports that heard a device over a cable, each with the interface that it says it speaks from, where that resolves.
+pub(super) fn heard_ports(world: &World<'_, '_>, id: DeviceId) -> BTreeSet<(Option<String>, PortId)> {
+    let Some(device) = world.inventory.get(id) else { return BTreeSet::new() };
+    let heard = world.heard.iter().filter(|heard| heard.speaker == Some(id) && heard.is_adjacent());
+    let ports = heard.filter_map(|heard| {
+        let interface = text::resolve_port(device, text::PortSigns::of(heard.fact));
+        Some((interface.map(str::to_owned), heard.port?))
+    });
+    ports.collect()
+}
+
 /// Where its interfaces are by its own announcements, as others heard them.
 fn announced(world: &World<'_, '_>, id: DeviceId, device: &Device<'_>) -> BTreeMap<String, Place> {
-    let mut places = BTreeMap::new();
-    for heard in world.heard.iter().filter(|heard| heard.speaker == Some(id) && heard.is_adjacent()) {
-        let fact = heard.fact;
-        let ids: Vec<&str> =
-            [&fact.port_id, &fact.port_description].into_iter().flatten().map(String::as_str).collect();
-        let (Some(port), Some(interface)) = (heard.port, text::resolve_port(device, &ids, fact.port_mac))
-        else {
-            continue;
-        };
-        if let Some(place) = world.edge.place_announced(id, port) {
-            places.entry(interface.to_owned()).or_insert(place);
+    let mut ports: BTreeMap<String, Vec<Place>> = BTreeMap::new();
+    for (interface, port) in heard_ports(world, id) {
+        if let (Some(interface), Some(place)) = (interface, world.edge.place_announced(id, port)) {
+            ports.entry(interface).or_default().push(place);
         }
     }
-    places
+    let settled = ports.into_iter().filter_map(|(interface, places)| {
+        let place = settle(world, device, &interface, places)?;
+        Some((interface, place))
+    });
+    settled.collect()
+}
+
+/// The one place of an interface that was heard, if tables do not have its address elsewhere; all of them as rivals otherwise.
+fn settle(world: &World<'_, '_>, device: &Device<'_>, interface: &str, places: Vec<Place>) -> Option<Place> {
+    let ports: BTreeSet<PortId> = places.iter().map(|place| place.port).collect();
+    let mac = device.interfaces.get(interface).and_then(|fact| fact.mac).filter(|mac| mac.is_host());
+    let mac = mac.filter(|mac| text::sending_socket(device, *mac) == Some(interface));
+    let learned = mac.and_then(|mac| world.edge.learned_elsewhere(world.inventory, mac, &ports));
+    if let (None, 1) = (&learned, ports.len()) {
+        return places.into_iter().next();
+    }
+    let mut place = learned.or_else(|| places.into_iter().next())?;
+    let rivals: BTreeSet<PortId> = place.competing.iter().copied().chain(ports.iter().copied()).collect();
+    place.announced = ports.contains(&place.port);
+    place.competing = rivals.into_iter().filter(|port| *port != place.port).collect();
+    place.shared = Some(Shared::SeveralPorts);
+    Some(place)
 }
 
 /// The ports a device without a table is on: by its addresses and by what was heard, without doubles.

@@ -57,7 +57,9 @@ impl Draft {
 
     /// Adds one line of evidence.
     pub(super) fn witness(&mut self, source: &str, says: String) {
-        self.sources.insert(source.to_owned());
+        if !self.sources.contains(source) {
+            self.sources.insert(source.to_owned());
+        }
         self.evidence.push(EvidenceLine { source: source.to_owned(), says });
     }
 
@@ -76,8 +78,9 @@ impl Draft {
             kind: None,
             unattached_reason: None,
         };
-        self.classes.extend(class::of_address(mac));
-        if let Some(vendor) = vendor::of(mac) {
+        let vendor = vendor::of(mac);
+        self.classes.extend(class::of_address(mac, vendor));
+        if let Some(vendor) = vendor {
             let says = format!("{mac} is of a block of {vendor}");
             self.evidence.push(EvidenceLine { source: vendor::REGISTRY.to_owned(), says });
         }
@@ -171,15 +174,11 @@ impl Draft {
                 card.attachment = Some(words::attachment(world, place));
                 self.reasons.push(words::placed(world, mac, place));
                 self.weigh("learned", confidence::LEARNED);
-                if place.shared == Some(Shared::SeveralPorts) {
-                    let mut ports = vec![words::competing(world, place.port)];
-                    ports.extend(place.competing.iter().map(|port| words::competing(world, *port)));
-                    ports.sort();
-                    self.conflicts.insert(Conflict::SeveralPorts { mac, ports });
-                } else {
+                if place.shared != Some(Shared::SeveralPorts) {
                     let alone = place.shared.is_none();
                     self.weigh("port", if alone { confidence::OWN_PORT } else { confidence::SHARED_PORT });
                 }
+                self.conflicts.extend(words::several_ports(world, mac, place));
                 for port in std::iter::once(&place.port).chain(&place.competing) {
                     let vlan = world.edge.rows.find(mac).and_then(|index| world.edge.rows.vlan(index, *port));
                     let vlan = vlan.map(|vlan| format!(" in VLAN {vlan}")).unwrap_or_default();

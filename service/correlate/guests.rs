@@ -1,20 +1,60 @@
 //! Guests of hypervisors: always virtual machines, whatever a lease says, and behind their node's port.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::attachment::edge::{Placement, Shared};
+use super::attachment::edge::{Place, Placement, Shared};
 use super::class;
 use super::confidence;
 use super::devices;
 use super::draft::Draft;
+use super::inventory::DeviceId;
 use super::machines::Guest;
 use super::naming;
+use super::ports::PortId;
 use super::words;
 use super::world::World;
-use crate::model::observation::GuestKind;
+use crate::model::observation::{DeviceRole, GuestKind};
 use crate::model::{
-    Candidate, CandidateInterface, CandidateKind, HostName, Identity, MacAddr, NameOrigin, Resources,
+    Candidate, CandidateInterface, CandidateKind, Conflict, HostName, Identity, MacAddr, NameOrigin,
+    Resources,
 };
+
+/// Where the nodes of hypervisors are.
+#[derive(Debug, Default)]
+pub(super) struct Nodes {
+    places: BTreeMap<DeviceId, Vec<Place>>,
+    /// The nodes on each port.
+    on: BTreeMap<PortId, BTreeSet<DeviceId>>,
+}
+
+impl Nodes {
+    /// Looks for all of them.
+    pub(super) fn new(world: &World<'_, '_>) -> Self {
+        let mut nodes = Self::default();
+        let is_node = |id: &DeviceId| {
+            let role = world.inventory.get(*id).and_then(|device| device.role);
+            role == Some(DeviceRole::Hypervisor) || world.machines.guests_on(*id).next().is_some()
+        };
+        for node in world.inventory.iter().map(|(id, _)| id).filter(is_node) {
+            let places = devices::places(world, node);
+            for place in &places {
+                nodes.on.entry(place.port).or_default().insert(node);
+            }
+            nodes.places.insert(node, places);
+        }
+        nodes
+    }
+
+    fn places(&self, node: DeviceId) -> &[Place] {
+        self.places.get(&node).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Another node that is on this port, if this node is known to be elsewhere.
+    fn other_on(&self, port: PortId, node: DeviceId) -> Option<DeviceId> {
+        let there = self.on.get(&port).filter(|nodes| !nodes.contains(&node))?;
+        there.first().copied().filter(|_| !self.places(node).is_empty())
+    }
+}
 
 /// All guest candidates.
 pub(super) fn guests(world: &World<'_, '_>) -> Vec<Candidate> {
@@ -46,11 +86,7 @@ pub(super) fn configured_name(guest: &Guest<'_>) -> Option<HostName> {
     guest.fact.name.as_deref().and_then(naming::usable)
 }
 
-fn candidate(
-    world: &World<'_, '_>,
-    guest: &Guest<'_>,
-    device: Option<super::inventory::DeviceId>,
-) -> Candidate {
+fn candidate(world: &World<'_, '_>, guest: &Guest<'_>, device: Option<DeviceId>) -> Candidate {
     let fact = guest.fact;
     let lowest = guest.macs.first().copied();
     let spelled =
@@ -86,17 +122,16 @@ pub(super) fn draft(world: &World<'_, '_>, guest: &Guest<'_>) -> Draft {
             draft.wish(NameOrigin::Proxmox, name, source);
         }
     }
-    let node = guest.node.map(|node| devices::places(world, node)).unwrap_or_default();
     for nic in &fact.nics {
         match nic.mac.filter(|mac| mac.is_host()) {
-            Some(mac) => card(world, &mut draft, guest, nic, mac, &node),
+            Some(mac) => card(world, &mut draft, guest, nic, mac),
             None => draft.interfaces.push(CandidateInterface {
                 mac: None,
                 name: Some(nic.name.clone()),
                 addresses: Vec::new(),
                 attachment: None,
                 masks: BTreeMap::new(),
-                dhcp: std::collections::BTreeSet::new(),
+                dhcp: BTreeSet::new(),
                 kind: None,
                 unattached_reason: Some("the card has no address of its own".to_owned()),
             }),
@@ -108,14 +143,14 @@ pub(super) fn draft(world: &World<'_, '_>, guest: &Guest<'_>) -> Draft {
     draft
 }
 
-/// One card: on the port where it was learned, else behind the node's. Never a cable end.
+/// One card: on the port where it was learned, else behind the node's; also if it was learned inside of the node, or behind another
+/// one, from which it has moved. Never a cable end.
 fn card(
     world: &World<'_, '_>,
     draft: &mut Draft,
     guest: &Guest<'_>,
     nic: &crate::model::observation::GuestNic,
     mac: MacAddr,
-    node: &[super::attachment::edge::Place],
 ) {
     let placement = draft.card(world, mac, Some(nic.name.clone()));
     let Some(card) = draft.interfaces.last_mut() else { return };
@@ -124,27 +159,42 @@ fn card(
             card.masks.insert(network.addr(), network.prefix_len());
         }
     }
-    match placement {
-        Placement::At(_) => {}
-        Placement::Unseen | Placement::BetweenSwitches(_) => {
-            if let Some(place) = node.first() {
-                let mut place = place.clone();
-                place.vlan = nic.vlan.filter(|vlan| (1..=4094).contains(vlan));
-                place.shared = Some(Shared::Behind(guest.fact.node.clone()));
-                let mut attachment = words::attachment(world, &place);
-                attachment
-                    .competing
-                    .extend(node.iter().skip(1).map(|other| words::competing(world, other.port)));
-                card.attachment = Some(attachment);
-                card.unattached_reason = None;
-                draft.reasons.push(format!(
-                    "its node {} is on {}",
-                    guest.fact.node,
-                    words::port(world, place.port)
-                ));
-                draft.weigh("port", confidence::SHARED_PORT);
-            }
+    let node = guest.node.map(|node| world.nodes.places(node)).unwrap_or_default();
+    let learned: Vec<PortId> = match &placement {
+        Placement::At(place) => std::iter::once(place.port).chain(place.competing.iter().copied()).collect(),
+        Placement::Unseen | Placement::BetweenSwitches(_) => Vec::new(),
+    };
+    let is_node = |port: &PortId| node.iter().any(|place| place.port == *port);
+    let left: Vec<(PortId, DeviceId)> =
+        learned.iter().filter_map(|port| Some((*port, world.nodes.other_on(*port, guest.node?)?))).collect();
+    let is_elsewhere = |port: &PortId| {
+        is_node(port) || world.edge.is_inside(*port) || left.iter().any(|(left, _)| left == port)
+    };
+    let has_moved = !left.is_empty() && learned.iter().all(is_elsewhere);
+    let is_behind_node = has_moved || learned.iter().all(|port| world.edge.is_inside(*port));
+    if let Some(place) = node.first().filter(|_| is_behind_node) {
+        let mut place = place.clone();
+        place.vlan = nic.vlan.filter(|vlan| (1..=4094).contains(vlan));
+        place.shared = Some(Shared::Behind(guest.fact.node.clone()));
+        let mut attachment = words::attachment(world, &place);
+        attachment.competing.extend(node.iter().skip(1).map(|other| words::competing(world, other.port)));
+        for (port, other) in left {
+            attachment.competing.push(words::competing(world, port));
+            draft.reasons.push(format!(
+                "a forwarding table still has it on {}, where node {} is: it has moved",
+                words::port(world, port),
+                world.inventory.name(other)
+            ));
         }
+        if has_moved {
+            draft.conflicts.retain(
+                |conflict| !matches!(conflict, Conflict::SeveralPorts { mac: known, .. } if *known == mac),
+            );
+        }
+        card.attachment = Some(attachment);
+        card.unattached_reason = None;
+        draft.reasons.push(format!("its node {} is on {}", guest.fact.node, words::port(world, place.port)));
+        draft.weigh("port", confidence::SHARED_PORT);
     }
     if let Some(attachment) = draft.interfaces.last_mut().and_then(|card| card.attachment.as_mut()) {
         attachment.exclusive = false;

@@ -101,9 +101,7 @@ pub(super) fn draft(world: &World<'_, '_>, macs: &BTreeSet<MacAddr>) -> (Draft, 
     }
     // An old lease or foreign ARP entry alone is no host.
     let is_host = draft.is_vouched || learned;
-    let mut draft = judge(world, draft, doubt, macs, own_port);
-    draft.aliases.extend(macs.iter().map(|mac| Identity::of_mac(*mac)));
-    (draft, is_host)
+    (judge(world, draft, doubt, macs, own_port), is_host)
 }
 
 /// Decides whether it may be staged.

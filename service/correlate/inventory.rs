@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use super::{addresses, text};
-use crate::model::collection::FdbPort;
 use crate::model::observation::{DeviceFact, DeviceRole, InterfaceFact, LeaseFact, LeaseState, PortKind};
 use crate::model::{Collection, Fact, MacAddr};
 
@@ -30,10 +29,12 @@ pub(super) struct Device<'a> {
     pub interfaces: BTreeMap<&'a str, InterfaceFact>,
     /// Its own addresses, its interfaces' included.
     pub macs: BTreeSet<MacAddr>,
-    /// Whether a forwarding table of it was read.
+    /// Whether a forwarding table of it was read, and it forwards for others.
     pub has_table: bool,
     /// The sources that read one.
     pub table_sources: BTreeSet<&'a str>,
+    /// Ports that learned addresses, and who read that; no name for a number that nothing explains.
+    learned_on: BTreeSet<(Option<&'a str>, &'a str)>,
     /// Hypervisor cluster.
     pub cluster: Option<&'a str>,
 }
@@ -108,12 +109,8 @@ impl<'a> Inventory<'a> {
                 }
             }
             for (port, used) in collection.fdb.ports().iter().zip(used) {
-                if used
-                    && let Some(device) = raw.get_mut(&key(source, &port.device))
-                    && leads_out(device, port)
-                {
-                    device.has_table = true;
-                    device.table_sources.insert(source);
+                if used && let Some(device) = raw.get_mut(&key(source, &port.device)) {
+                    device.learned_on.insert((port.port.as_deref().ok(), source));
                 }
             }
         }
@@ -139,6 +136,8 @@ impl<'a> Inventory<'a> {
             device.facts.sort_by_key(|(source, fact)| (*source, format!("{fact:?}")));
             device.role = device.facts.iter().map(|(_, fact)| fact.role).min_by_key(|role| telling(*role));
             device.cluster = device.facts.iter().find_map(|(_, fact)| fact.cluster.as_deref());
+            device.table_sources = tables_of(device);
+            device.has_table = !device.table_sources.is_empty();
         }
         ordered.sort_by(|(a_root, a), (b_root, b)| (a.name, a_root).cmp(&(b.name, b_root)));
         for (index, (root, device)) in ordered.into_iter().enumerate() {
@@ -363,14 +362,39 @@ fn same_machine(devices: &[&Device<'_>]) -> Vec<usize> {
     (0..devices.len()).map(|index| root(&roots, index)).collect()
 }
 
+/// The sources that read a forwarding table by which the device forwards for others.
+fn tables_of<'a>(device: &Device<'a>) -> BTreeSet<&'a str> {
+    let outer: BTreeSet<_> =
+        device.learned_on.iter().copied().filter(|(port, _)| leads_out(device, *port)).collect();
+    if is_leaf(device, &outer) {
+        return BTreeSet::new();
+    }
+    outer.into_iter().map(|(_, source)| source).collect()
+}
+
 /// Whether frames of a port leave the device. A server with containers has a bridge too; but where there are sockets, virtual ports
 /// lead to what is inside, and such a table does not make it a switch: it hangs on a port itself.
-fn leads_out(device: &Device<'_>, port: &FdbPort) -> bool {
-    let is_virtual = |name: &String| {
-        device.interfaces.get(name.as_str()).is_some_and(|fact| fact.kind == PortKind::Virtual)
-    };
+fn leads_out(device: &Device<'_>, port: Option<&str>) -> bool {
+    let is_virtual =
+        |name| device.interfaces.get(name).is_some_and(|fact: &InterfaceFact| fact.kind == PortKind::Virtual);
     let has_sockets = || device.interfaces.values().any(|fact| fact.kind == PortKind::Physical);
-    !(port.port.as_ref().is_ok_and(is_virtual) && has_sockets())
+    !(port.is_some_and(is_virtual) && has_sockets())
+}
+
+/// Whether a server's bridges lead out by one socket or aggregate each: then they forward for what runs on it and for nobody else,
+/// and what they learned out there is behind the port that it hangs on.
+fn is_leaf(device: &Device<'_>, outer: &BTreeSet<(Option<&str>, &str)>) -> bool {
+    if !matches!(device.role, Some(DeviceRole::Hypervisor | DeviceRole::Other)) {
+        return false;
+    }
+    let mut ways: BTreeMap<&str, &str> = BTreeMap::new();
+    outer.iter().all(|(port, _)| {
+        let fact = port.and_then(|port| device.interfaces.get(text::socket_of(device, port)));
+        let lag = fact.and_then(|fact| device.interfaces.get(fact.lag.as_deref()?));
+        let Some(way) = lag.or(fact) else { return false };
+        let is_way = matches!(way.kind, PortKind::Physical | PortKind::Lag);
+        is_way && *ways.entry(way.bridge.as_deref().unwrap_or_default()).or_insert(&way.name) == way.name
+    })
 }
 
 fn root(roots: &[usize], mut index: usize) -> usize {
@@ -385,8 +409,7 @@ fn merge_device<'a>(into: &mut Device<'a>, from: Device<'a>) {
     into.facts.extend(from.facts);
     into.sources.extend(from.sources);
     into.macs.extend(from.macs);
-    into.has_table |= from.has_table;
-    into.table_sources.extend(from.table_sources);
+    into.learned_on.extend(from.learned_on);
     for (name, fact) in from.interfaces {
         merge_interface(into.interfaces.entry(name).or_insert_with(|| fact.clone()), &fact);
     }

@@ -46,6 +46,8 @@ pub(super) struct Machines<'a> {
     pub guests: Vec<Guest<'a>>,
     of: HashMap<MacAddr, MachineId>,
     of_device: HashMap<DeviceId, MachineId>,
+    /// The guests on each node, by position.
+    on_node: BTreeMap<DeviceId, Vec<usize>>,
 }
 
 impl<'a> Machines<'a> {
@@ -63,6 +65,9 @@ impl<'a> Machines<'a> {
         }
         for index in 0..machines.guests.len() {
             machines.add_guest(index, inventory);
+            if let Some(node) = machines.guests[index].node {
+                machines.on_node.entry(node).or_default().push(index);
+            }
         }
         for machine in 0..machines.all.len() {
             let guest = machines.all[machine].guest.and_then(|guest| machines.guests.get(guest));
@@ -104,7 +109,7 @@ impl<'a> Machines<'a> {
 
     /// The guests on this node.
     pub(super) fn guests_on(&self, node: DeviceId) -> impl Iterator<Item = &Guest<'a>> {
-        self.guests.iter().filter(move |guest| guest.node == Some(node))
+        self.on_node.get(&node).into_iter().flatten().filter_map(|index| self.guests.get(*index))
     }
 
     fn add(&mut self, machine: Machine) -> MachineId {

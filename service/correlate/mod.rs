@@ -89,6 +89,8 @@ fn with_world<T>(collections: &[Collection], known: &Known, then: impl FnOnce(&W
     let ports = ports::Ports::new(&inventory, collections, neighbors::heard_ports(&heard));
     neighbors::number(&mut heard, &inventory, &ports);
     let rows = Rows::new(&inventory, &ports, collections);
+    let sightings = sightings::Sightings::new(collections);
+    neighbors::adopt(&mut heard, &inventory, &rows, &sightings);
     let topology = Topology::new(&inventory, &ports, &rows, &heard);
     let machines = machines::Machines::new(&inventory, collections, &heard);
     let documented = known
@@ -97,7 +99,6 @@ fn with_world<T>(collections: &[Collection], known: &Known, then: impl FnOnce(&W
         .filter_map(|(device, port)| ports.find(&inventory, inventory.called(device)?, port))
         .collect();
     let edge = Edge::new(&inventory, &ports, &rows, &topology, &machines, &heard, &documented);
-    let sightings = sightings::Sightings::new(collections);
     let networks = addresses::Networks::new(collections, known);
     then(&World::new(collections, known, &inventory, &edge, &heard, &sightings, &networks))
 }

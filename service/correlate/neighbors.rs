@@ -1,9 +1,12 @@
 //! Neighbours that announced themselves (LLDP, CDP, MNDP): which port heard them, and which known device they are, if any.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
+use super::attachment::rows::Rows;
 use super::inventory::{Device, DeviceId, Inventory};
 use super::ports::{PortId, PortName, Ports};
+use super::sightings::Sightings;
 use super::{text, vendor};
 use crate::model::observation::{Capability, NeighborFact, NeighborProtocol};
 use crate::model::{Collection, Fact, MacAddr};
@@ -23,13 +26,15 @@ pub(super) struct Heard<'a> {
     pub fact: &'a NeighborFact,
     /// The known device that spoke; absent for strangers.
     pub speaker: Option<DeviceId>,
+    /// The address of a stranger that announces none, by its management address.
+    pub adopted: Option<MacAddr>,
 }
 
 impl Heard<'_> {
-    /// Addresses of the machine that spoke: chassis and port, or the one in a CDP device id.
+    /// Addresses of the machine that spoke: chassis and port, the one in a CDP device id, the one that has its management address.
     pub(super) fn macs(&self) -> impl Iterator<Item = MacAddr> + '_ {
         let text = self.fact.chassis_id.as_deref().and_then(text::mac_in_device_id);
-        let macs = [self.fact.chassis_mac, self.fact.port_mac, text].into_iter().flatten();
+        let macs = [self.fact.chassis_mac, self.fact.port_mac, text, self.adopted].into_iter().flatten();
         macs.filter(|mac| mac.is_host())
     }
 
@@ -82,7 +87,7 @@ pub(super) fn listen<'a>(inventory: &Inventory<'a>, collections: &[&'a Collectio
                 continue; // Its own announcement came back: a loop or two ports of one segment.
             }
             let interface = fact.port.as_deref().map(|port| own_interface(inventory, device, port));
-            heard.push(Heard { source, device, interface, port: None, fact, speaker });
+            heard.push(Heard { source, device, interface, port: None, fact, speaker, adopted: None });
         }
     }
     heard.sort_by_cached_key(|heard| {
@@ -128,9 +133,51 @@ pub(super) fn number(heard: &mut [Heard<'_>], inventory: &Inventory<'_>, ports: 
     }
 }
 
+/// A stranger that announces a management address and no other has the one that ARP, a lease or a scan shows there, provided that the
+/// port which heard it learned that: CDP gives no chassis address, and some telephones announce only the network address.
+pub(super) fn adopt(
+    heard: &mut [Heard<'_>],
+    inventory: &Inventory<'_>,
+    rows: &Rows,
+    sightings: &Sightings<'_>,
+) {
+    let is_mute = |heard: &Heard<'_>| {
+        heard.speaker.is_none() && heard.is_introduction() && heard.macs().next().is_none()
+    };
+    let wanted: BTreeSet<IpAddr> =
+        heard.iter().filter(|heard| is_mute(heard)).flat_map(|heard| management(heard.fact)).collect();
+    if wanted.is_empty() {
+        return;
+    }
+    let mut holders: BTreeMap<IpAddr, BTreeSet<MacAddr>> = BTreeMap::new();
+    for (mac, sighting) in sightings.iter().filter(|(_, sighting)| sighting.is_present()) {
+        if let Some(address) = sighting.address().filter(|address| wanted.contains(address)) {
+            holders.entry(address).or_default().insert(mac);
+        }
+    }
+    for heard in heard.iter_mut().filter(|heard| is_mute(heard)) {
+        let Some(port) = heard.port else { continue };
+        let is_there = |mac: &MacAddr| {
+            !inventory.is_own(*mac)
+                && rows.find(*mac).is_some_and(|mac| rows.ports_of(mac).binary_search(&port).is_ok())
+        };
+        let macs: BTreeSet<MacAddr> = management(heard.fact)
+            .filter_map(|address| text::only(holders.get(&address)?.iter().copied()))
+            .filter(is_there)
+            .collect();
+        heard.adopted = text::only(macs.into_iter());
+    }
+}
+
+/// The network addresses that a machine announces: for managing it, or as its chassis id.
+fn management(fact: &NeighborFact) -> impl Iterator<Item = IpAddr> + '_ {
+    let chassis = fact.chassis_id.as_deref().and_then(|id| id.trim().parse().ok());
+    fact.addresses.iter().copied().chain(chassis)
+}
+
 fn own_interface<'a>(inventory: &Inventory<'a>, device: DeviceId, port: &'a str) -> &'a str {
     let Some(device) = inventory.get(device) else { return port };
-    match text::resolve_port(device, &[port], None) {
+    match text::resolve_port(device, text::PortSigns::called(port)) {
         Some(name) => device.interfaces.get_key_value(name).map_or(port, |(name, _)| *name),
         None => port,
     }

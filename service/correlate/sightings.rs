@@ -16,6 +16,11 @@ pub(super) struct Sighting<'a> {
 }
 
 impl Sighting<'_> {
+    /// Whether the machine has that address now, as far as this says.
+    pub(super) fn is_present(&self) -> bool {
+        !matches!(self.saying, Saying::Lease(lease) if lease.state != LeaseState::Bound)
+    }
+
     /// The network address it speaks of.
     pub(super) fn address(&self) -> Option<IpAddr> {
         match self.saying {
@@ -97,7 +102,7 @@ impl<'a> Sightings<'a> {
     /// Those of one address.
     pub(super) fn of(&self, mac: MacAddr) -> &[(MacAddr, Sighting<'a>)] {
         let start = self.all.partition_point(|(known, _)| *known < mac);
-        let len = self.all.get(start..).map_or(0, |rest| rest.partition_point(|(known, _)| *known == mac));
+        let len = self.all[start..].iter().take_while(|(known, _)| *known == mac).count();
         self.all.get(start..start + len).unwrap_or_default()
     }
 }

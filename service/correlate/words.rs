@@ -8,7 +8,7 @@ use super::world::World;
 use crate::model::candidate::{Competing, EvidenceLine};
 use crate::model::explanation::Verdict;
 use crate::model::observation::{LeaseState, PortKind};
-use crate::model::{Attachment, MacAddr};
+use crate::model::{Attachment, Conflict, MacAddr};
 
 use super::ports::PortId;
 
@@ -19,7 +19,7 @@ const MAX_PORTS: usize = 4;
 
 /// `sw1 ether5`.
 pub(super) fn port(world: &World<'_, '_>, port: PortId) -> String {
-    format!("{} {}", world.inventory.name(world.edge.ports.device(port)), world.edge.ports.name(port))
+    [world.inventory.name(world.edge.ports.device(port)), " ", &world.edge.ports.name(port)].concat()
 }
 
 /// The switch and port of a place, as the model has them.
@@ -28,6 +28,17 @@ pub(super) fn competing(world: &World<'_, '_>, port: PortId) -> Competing {
         switch: world.inventory.name(world.edge.ports.device(port)).to_owned(),
         port: world.edge.ports.name(port),
     }
+}
+
+/// The contradiction of a place that several ports claim.
+pub(super) fn several_ports(world: &World<'_, '_>, mac: MacAddr, place: &Place) -> Option<Conflict> {
+    if place.competing.is_empty() || place.shared != Some(Shared::SeveralPorts) {
+        return None;
+    }
+    let ports = std::iter::once(&place.port).chain(&place.competing);
+    let mut ports: Vec<Competing> = ports.map(|port| competing(world, *port)).collect();
+    ports.sort();
+    Some(Conflict::SeveralPorts { mac, ports })
 }
 
 /// The attachment at a place.
@@ -143,6 +154,11 @@ fn leads_to(world: &World<'_, '_>, lead: Lead) -> String {
         Sign::OwnAddress => format!("{name} (its own address was learned there)"),
         Sign::Hosts => format!("{name} (hosts that it has on other ports are behind it)"),
     }
+}
+
+/// How long ago, where a table says; never part of a claim, for it changes with every run.
+pub(super) fn ago(seconds: u32) -> String {
+    format!(", {seconds} s ago")
 }
 
 /// What was announced, and where it was heard.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::addresses::{self, Holder, Networks};
 use super::attachment::edge::{Edge, Placement};
+use super::guests::Nodes;
 use super::inventory::Inventory;
 use super::machines::Machines;
 use super::neighbors::Heard;
@@ -40,6 +41,8 @@ pub(super) struct World<'w, 'a> {
     pub blind: Vec<String>,
     /// What was collected, by source.
     pub collections: &'w [&'a Collection],
+    /// Where the nodes of guests are.
+    pub nodes: Nodes,
     /// Announcements of strangers, by address.
     strangers: BTreeMap<MacAddr, Vec<usize>>,
 }
@@ -99,7 +102,7 @@ impl<'w, 'a> World<'w, 'a> {
         }
         let doubt = Doubt::new(collections, inventory, edge);
         let blind = blind.into_iter().map(str::to_owned).collect();
-        Self {
+        let mut world = Self {
             inventory,
             edge,
             machines,
@@ -112,8 +115,11 @@ impl<'w, 'a> World<'w, 'a> {
             known,
             blind,
             collections,
+            nodes: Nodes::default(),
             strangers,
-        }
+        };
+        world.nodes = Nodes::new(&world);
+        world
     }
 
     /// The addresses that a card holds, and the conflicts over those that it does not.

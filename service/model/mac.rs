@@ -91,15 +91,31 @@ impl MacAddr {
 
     /// Colon form in lower case: `52:54:00:12:34:56`, used in identities.
     pub fn lower(self) -> String {
-        self.to_string().to_ascii_lowercase()
+        text(&self.digits(b"0123456789abcdef")).to_owned()
+    }
+
+    /// Colon form: of all that is printed the most frequent by far, so without the machinery of formats.
+    fn digits(self, digits: &[u8; 16]) -> [u8; 17] {
+        let mut text = [b':'; 17];
+        for (octet, place) in self.0.iter().zip(text.chunks_mut(3)) {
+            if let [high, low, ..] = place {
+                *high = digits[usize::from(octet >> 4)];
+                *low = digits[usize::from(octet & 15)];
+            }
+        }
+        text
     }
 }
 
 impl fmt::Display for MacAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [o0, o1, o2, o3, o4, o5] = self.0;
-        write!(f, "{o0:02X}:{o1:02X}:{o2:02X}:{o3:02X}:{o4:02X}:{o5:02X}")
+        f.write_str(text(&self.digits(b"0123456789ABCDEF")))
     }
+}
+
+/// Digits and colons are text.
+fn text(digits: &[u8; 17]) -> &str {
+    std::str::from_utf8(digits).unwrap_or_default()
 }
 
 impl fmt::Debug for MacAddr {

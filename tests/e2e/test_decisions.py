@@ -97,7 +97,7 @@ def test_what_a_person_corrected_wins(scene):
 
 def test_a_clone_is_not_approved(scene):
     """Cloning a candidate copies its tag; without an identity of its own it is a person's."""
-    _, row = scene.admin.ours("nas1")
+    row = scene.admin.device("nas1")
     fields = {name: row[name]["id"] for name in ("site", "role", "device_type")}
     scene.admin.create(
         "dcim/devices/", **fields, name="nas1-copy", status="active", tags=[{"slug": "surveyor"}]

@@ -88,6 +88,29 @@ fn a_missing_configuration_is_named() {
 }
 
 #[test]
+fn what_is_only_replayed_needs_no_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let recording = folder.path().join("recording");
+    std::fs::create_dir(&recording).unwrap();
+    let row = r#"{"source":"sw1","observed_at":0,"fact":"fdb_entry","device":"sw1","port":"e1","unresolved_port":null,"mac":"00:1B:68:31:00:00","vlan":null,"age":null}"#;
+    let lines = [r#"{"source":"sw1","observed_at":0,"version":1}"#, row];
+    std::fs::write(recording.join("sw1.jsonl"), lines.join("\n")).unwrap();
+    let recording = recording.to_str().unwrap();
+    for arguments in [
+        &["discover", "--replay", recording] as &[&str],
+        &["explain", "00:1b:68:31:00:00", "--replay", recording],
+        &["diff", recording, recording],
+    ] {
+        let output = run(None, arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", said(&output));
+    }
+    // One that was named has to be there.
+    let text = refusal(None, &["--config", "other.toml", "discover", "--replay", recording]);
+    assert!(text.contains("`other.toml`"), "{text}");
+    assert!(refusal(None, &["diff", recording]).contains("`surveyor.toml`"));
+}
+
+#[test]
 fn bad_toml_says_the_line() {
     let text = refusal(Some("[netbox]\nurl = \"x\"\nurl = \n"), &["discover"]);
     assert!(text.contains("line 3"), "{text}");

@@ -253,33 +253,16 @@ impl<'r, 'a> Edge<'r, 'a> {
         self.heard_on.get(&device).into_iter().flatten().copied()
     }
 
-    /// The place of a device without a table on a port that heard it; none if that port leads to a switch.
-    pub(in crate::correlate) fn place_announced(&self, device: DeviceId, port: PortId) -> Option<Place> {
-        if self.topology.is_inter_switch(port) {
-            return None;
-        }
-        let is_adjacent = self.heard_on(device).any(|heard| heard == port);
-        let kind = self.ports.get(port)?.kind;
-        let several = self.behind(port).is_some_and(|behind| behind.adjacent == Adjacent::Several);
-        let shared = if kind != PortKind::Physical {
-            Some(Shared::Kind(kind))
-        } else if several || !is_adjacent {
-            Some(Shared::Addresses(self.rows.behind(port).len()))
-        } else {
-            None
-        };
-        let competing = Vec::new();
-        Some(Place { port, vlan: None, shared, competing, announced: true, agreeing: 0, is_telephone: false })
-    }
-
     /// Where this address hangs.
     pub(in crate::correlate) fn place(&self, mac: MacAddr) -> Placement {
         let index = self.rows.find(mac);
         let learned = index.map_or(&[][..], |index| self.rows.ports_of(index));
         let mut claims: Vec<PortId> =
             learned.iter().copied().filter(|port| !self.topology.is_inter_switch(*port)).collect();
-        if claims.iter().any(|port| !self.is_down(*port)) {
-            claims.retain(|port| !self.is_down(*port));
+        // What has a link before what has none, and what is outside of a machine before what is inside.
+        let worth = |port: &PortId| (self.is_down(*port), self.is_inside(*port));
+        if let Some(best) = claims.iter().map(worth).min() {
+            claims.retain(|port| worth(port) == best);
         }
         if let (2.., Some(index)) = (claims.len(), index) {
             self.retain_recent(index, &mut claims);
@@ -291,6 +274,9 @@ impl<'r, 'a> Edge<'r, 'a> {
                 claims = ports.iter().copied().filter(|port| !self.topology.is_inter_switch(*port)).collect();
             }
             announced = claims.iter().any(|port| ports.contains(port));
+            if !announced {
+                claims.extend(ports.iter().copied().filter(|port| self.is_empty_edge(*port)));
+            }
         }
         let mut ranked: Vec<(usize, PortId)> =
             claims.into_iter().map(|port| (self.agreeing(learned, port), port)).collect();

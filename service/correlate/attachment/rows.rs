@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::correlate::inventory::Inventory;
 use crate::correlate::ports::{PortId, Ports};
+use crate::model::observation::PortKind;
 use crate::model::{Collection, MacAddr};
 
 /// Index of a MAC in [`Rows`].
@@ -39,7 +40,7 @@ impl Rows {
     ) -> Self {
         let mut rows = Vec::with_capacity(collections.iter().map(|collection| collection.fdb.len()).sum());
         for collection in collections {
-            let translated = ports.translate(inventory, collection);
+            let translated = placing(ports.translate(inventory, collection), inventory, ports);
             for (mac, port, vlan) in collection.fdb.rows() {
                 let port = translated.get(port.0 as usize).copied().flatten();
                 if let Some(port) = port.filter(|_| mac.is_host()) {
@@ -176,6 +177,15 @@ impl Rows {
             _ => &[],
         }
     }
+}
+
+/// Drops the ports that place nobody: the sockets of a machine that forwards for nobody else learn what is out in the network.
+fn placing(translated: Vec<Option<PortId>>, inventory: &Inventory<'_>, ports: &Ports) -> Vec<Option<PortId>> {
+    let places = |id: &PortId| {
+        let has_table = inventory.get(ports.device(*id)).is_some_and(|device| device.has_table);
+        has_table || ports.get(*id).is_some_and(|port| port.kind == PortKind::Virtual)
+    };
+    translated.into_iter().map(|port| port.filter(places)).collect()
 }
 
 /// Whether an address is in a VLAN.

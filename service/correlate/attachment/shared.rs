@@ -61,13 +61,11 @@ impl Edge<'_, '_> {
         }
     }
 
-    /// Whether every address that the port learned is of this one's machine, or of a guest on it.
+    /// Whether every address that the port learned is of this one's machine, or of a guest on it or behind its bridge.
     fn alone(&self, mac: MacAddr, index: Option<MacIndex>, port: PortId) -> bool {
-        self.rows
-            .behind(port)
-            .iter()
-            .all(|other| Some(*other) == index || self.machines.together(mac, self.rows.mac(*other)))
+        self.rows.behind(port).iter().all(|other| Some(*other) == index || self.is_with(mac, *other))
     }
+
     /// Whether one of these addresses is this machine's, or of a guest on it.
     fn has_one_of(&self, mac: MacAddr, macs: &BTreeSet<MacAddr>) -> bool {
         macs.iter().any(|other| self.machines.together(mac, *other))

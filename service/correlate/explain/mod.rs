@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Draft;
 use super::inventory::DeviceId;
+use super::ports::PortId;
 use super::world::World;
 use super::{conclude, devices, guests, hosts, with_world};
 use crate::model::candidate::Known;
@@ -143,12 +144,17 @@ fn cards(world: &World<'_, '_>, subject: &Subject<'_, '_>) -> Vec<ExplainedCard>
         let cards = subject.candidate.map_or(&subject.draft.interfaces, |candidate| &candidate.interfaces);
         cards.iter().find(|card| card.mac == Some(mac))
     };
+    let heard = heard(world, subject);
     subject
         .macs
         .iter()
         .map(|mac| {
             let interface = interface(*mac);
             let mut ports = verdicts::ports(world, *mac);
+            let name = interface.and_then(|card| card.name.as_ref());
+            if let Some(heard) = name.and_then(|name| heard.get(name)) {
+                verdicts::add_heard(world, &mut ports, heard);
+            }
             if let Some(attachment) = interface.and_then(|card| card.attachment.as_ref()) {
                 verdicts::follow(&mut ports, attachment, subject.guest.is_some());
             }
@@ -162,6 +168,18 @@ fn cards(world: &World<'_, '_>, subject: &Subject<'_, '_>) -> Vec<ExplainedCard>
         })
         .filter(|card| subject.device.is_none() || !card.addresses.is_empty() || !card.ports.is_empty())
         .collect()
+}
+
+/// The ports that heard a device which hangs on a port itself, by interface.
+fn heard(world: &World<'_, '_>, subject: &Subject<'_, '_>) -> BTreeMap<String, BTreeSet<PortId>> {
+    let device = subject.device.filter(|id| world.inventory.get(*id).is_some_and(|device| !device.has_table));
+    let mut heard: BTreeMap<String, BTreeSet<PortId>> = BTreeMap::new();
+    for (interface, port) in device.map(|id| devices::heard_ports(world, id)).unwrap_or_default() {
+        if let Some(interface) = interface {
+            heard.entry(interface).or_default().insert(port);
+        }
+    }
+    heard
 }
 
 /// What it comes to, in one sentence.

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use crate::correlate::inventory::{Device, DeviceId};
+use crate::correlate::ports::PortId;
 use crate::correlate::sightings::Saying;
 use crate::correlate::world::World;
 use crate::correlate::{addresses, devices, vendor, words};
@@ -30,6 +31,8 @@ struct Subjects<'x, 'a> {
     by_mac: HashMap<MacAddr, Vec<usize>>,
     by_address: HashMap<IpAddr, Vec<usize>>,
     by_device: HashMap<DeviceId, Vec<usize>>,
+    /// By the edge ports that learned one of its addresses: what others announce there decides too.
+    by_port: HashMap<PortId, Vec<usize>>,
 }
 
 /// The observations of each, sorted, without doubles.
@@ -39,6 +42,7 @@ pub(super) fn observations(world: &World<'_, '_>, abouts: &[&About<'_>]) -> Vec<
         by_mac: HashMap::new(),
         by_address: HashMap::new(),
         by_device: HashMap::new(),
+        by_port: HashMap::new(),
     };
     for (index, about) in abouts.iter().enumerate() {
         for mac in &about.macs {
@@ -46,6 +50,9 @@ pub(super) fn observations(world: &World<'_, '_>, abouts: &[&About<'_>]) -> Vec<
         }
         for address in &about.addresses {
             subjects.by_address.entry(*address).or_default().push(index);
+        }
+        for port in edge_ports(world, &about.macs) {
+            subjects.by_port.entry(port).or_default().push(index);
         }
         if let Some(device) = about.device {
             subjects.by_device.entry(device).or_default().push(index);
@@ -80,6 +87,12 @@ pub(super) fn observations(world: &World<'_, '_>, abouts: &[&About<'_>]) -> Vec<
     for heard in world.heard {
         let mut indexes: BTreeSet<usize> = subjects.with_macs(heard.macs());
         indexes.extend(heard.speaker.iter().filter_map(|speaker| subjects.by_device.get(speaker)).flatten());
+        let there = heard.port.and_then(|port| subjects.by_port.get(&port)).into_iter().flatten();
+        for index in there.filter(|index| !indexes.contains(index)) {
+            let device = world.inventory.name(heard.device);
+            let says = format!("{}, the port of {device} that learned it", words::announced(heard));
+            tell(*index, heard.source, says, None);
+        }
         for index in indexes {
             tell(index, heard.source, words::announced(heard), None);
         }
@@ -95,6 +108,13 @@ pub(super) fn observations(world: &World<'_, '_>, abouts: &[&About<'_>]) -> Vec<
         }
     }
     told.into_iter().map(|told| told.into_iter().collect()).collect()
+}
+
+/// The ports that learned one of these addresses and lead to no other switch.
+fn edge_ports(world: &World<'_, '_>, macs: &BTreeSet<MacAddr>) -> BTreeSet<PortId> {
+    let rows = world.edge.rows;
+    let ports = macs.iter().filter_map(|mac| rows.find(*mac)).flat_map(|mac| rows.ports_of(mac));
+    ports.copied().filter(|port| !world.edge.topology.is_inter_switch(*port)).collect()
 }
 
 impl Subjects<'_, '_> {
@@ -193,7 +213,7 @@ fn learned(
 ) -> Vec<(usize, String, Option<String>)> {
     let source = collection.source.as_str();
     let mut found = Vec::new();
-    for (mac, port, vlan) in collection.fdb.rows() {
+    for (row, (mac, port, vlan)) in collection.fdb.rows().enumerate() {
         let Some(indexes) = subjects.by_mac.get(&mac) else { continue };
         let Some(port) = collection.fdb.port(port) else { continue };
         let name = match &port.port {
@@ -206,14 +226,26 @@ fn learned(
             Some("never the address of one host".to_owned())
         } else if device.is_some() && world.inventory.owner(mac) == device {
             Some("its own address in its own table".to_owned())
+        } else if device.is_some_and(|device| is_outside(world, device, &name)) {
+            Some(format!("{} forwards for nobody but what runs on it", port.device))
         } else {
             None
         };
+        let age = collection.fdb.age(row).map(words::ago).unwrap_or_default();
         for index in indexes {
-            found.push((*index, format!("learned {mac} on {} {name}{vlan}", port.device), ignored.clone()));
+            let says = format!("learned {mac} on {} {name}{vlan}{age}", port.device);
+            found.push((*index, says, ignored.clone()));
         }
     }
     found
+}
+
+/// Whether a port is a socket of a machine that hangs on a switch itself: what it learned there is out in the network.
+fn is_outside(world: &World<'_, '_>, device: DeviceId, port: &str) -> bool {
+    world.inventory.get(device).is_some_and(|known| {
+        let is_virtual = known.interfaces.get(port).is_some_and(|fact| fact.kind == PortKind::Virtual);
+        !known.has_table && !is_virtual
+    })
 }
 
 /// What a source read of a device besides what it is, counted.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::correlate::addresses::{self, Holder};
 use crate::correlate::attachment::edge::Placement;
 use crate::correlate::naming::{self, Wish};
+use crate::correlate::ports::PortId;
 use crate::correlate::world::World;
 use crate::correlate::{class, words};
 use crate::model::explanation::{
@@ -19,7 +20,10 @@ pub(super) fn ports(world: &World<'_, '_>, mac: MacAddr) -> Vec<ExplainedPort> {
     let index = world.edge.rows.find(mac);
     let ports = world.edge.considered(mac).into_iter().map(|considered| {
         let at = words::competing(world, considered.port);
-        let (verdict, why) = words::fate(world, place, &considered.fate);
+        let (verdict, mut why) = words::fate(world, place, &considered.fate);
+        if let Some(age) = index.and_then(|index| world.edge.rows.age(index, considered.port)) {
+            why = format!("{why} (learned{})", words::ago(age).trim_start_matches(','));
+        }
         let vlan = index.and_then(|index| world.edge.rows.vlan(index, considered.port));
         ExplainedPort { switch: at.switch, port: at.port, vlan, verdict, why }
     });
@@ -28,29 +32,69 @@ pub(super) fn ports(world: &World<'_, '_>, mac: MacAddr) -> Vec<ExplainedPort> {
     ports
 }
 
-/// Puts the answer first where it does not come from this card's own rows: a guest is where its node is, a device where its
-/// announcements or its guests are.
-pub(super) fn follow(ports: &mut Vec<ExplainedPort>, attachment: &Attachment, is_guest: bool) {
-    let is_it = |port: &ExplainedPort| (&port.switch, &port.port) == (&attachment.switch, &attachment.port);
-    if ports.iter().any(|port| is_it(port) && port.verdict == Verdict::Kept) {
-        return;
-    }
-    let why = if is_guest { "its node is there" } else { "the machine is there by its other signs" };
-    for port in ports.iter_mut().filter(|port| port.verdict == Verdict::Kept) {
-        port.verdict = Verdict::Dropped;
-        port.why = format!("{}; but {why} on {} {}", port.why, attachment.switch, attachment.port);
-    }
-    ports.retain(|port| !is_it(port));
-    ports.insert(
-        0,
-        ExplainedPort {
-            switch: attachment.switch.clone(),
-            port: attachment.port.clone(),
-            vlan: attachment.vlan,
-            verdict: Verdict::Kept,
+/// Adds the ports that heard a device over a cable, by the interface it named there.
+pub(super) fn add_heard(world: &World<'_, '_>, ports: &mut Vec<ExplainedPort>, heard: &BTreeSet<PortId>) {
+    for port in heard {
+        let at = words::competing(world, *port);
+        if ports.iter().any(|known| (&known.switch, &known.port) == (&at.switch, &at.port)) {
+            continue;
+        }
+        let why = if world.edge.topology.is_inter_switch(*port) {
+            "it was heard there, but a switch whose table was read is behind that port"
+        } else {
+            "it was heard there"
+        };
+        let (switch, port) = (at.switch, at.port);
+        ports.push(ExplainedPort {
+            switch,
+            port,
+            vlan: None,
+            verdict: Verdict::Dropped,
             why: why.to_owned(),
-        },
-    );
+        });
+    }
+}
+
+/// Puts the answer first where it does not come from this card's own rows alone: a guest is where its node is, a device where its
+/// announcements or its guests are. Whatever competes with it says so.
+pub(super) fn follow(ports: &mut Vec<ExplainedPort>, attachment: &Attachment, is_guest: bool) {
+    let is_answer =
+        |port: &ExplainedPort| (&port.switch, &port.port) == (&attachment.switch, &attachment.port);
+    if !ports.iter().any(|port| is_answer(port) && port.verdict == Verdict::Kept) {
+        let why = if is_guest { "its node is there" } else { "the machine is there by its other signs" };
+        for port in ports.iter_mut().filter(|port| port.verdict == Verdict::Kept) {
+            port.verdict = Verdict::Dropped;
+            port.why = format!("{}; but {why} on {} {}", port.why, attachment.switch, attachment.port);
+        }
+        let heard = ports.iter().position(is_answer).map(|position| ports.remove(position).why);
+        ports.insert(
+            0,
+            ExplainedPort {
+                switch: attachment.switch.clone(),
+                port: attachment.port.clone(),
+                vlan: attachment.vlan,
+                verdict: Verdict::Kept,
+                why: heard.filter(|_| !is_guest).unwrap_or_else(|| why.to_owned()),
+            },
+        );
+    }
+    for port in ports.iter_mut().filter(|port| port.verdict == Verdict::Competing) {
+        port.verdict = Verdict::Dropped;
+    }
+    for rival in &attachment.competing {
+        let is_it = |port: &&mut ExplainedPort| (&port.switch, &port.port) == (&rival.switch, &rival.port);
+        match ports.iter_mut().find(is_it) {
+            Some(port) => port.verdict = Verdict::Competing,
+            None => ports.push(ExplainedPort {
+                switch: rival.switch.clone(),
+                port: rival.port.clone(),
+                vlan: None,
+                verdict: Verdict::Competing,
+                why: "another sign of the machine is there".to_owned(),
+            }),
+        }
+    }
+    ports.sort_by_key(|port| port.verdict);
 }
 
 /// Every network address that something claims for a card.

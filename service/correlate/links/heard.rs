@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{End, Found, SHARED_SEGMENT, key};
+use super::{End, Found, SHARED_SEGMENT, in_words, key};
 use crate::correlate::attachment::edge::Edge;
 use crate::correlate::attachment::topology::Facing;
 use crate::correlate::inventory::{DeviceId, Inventory};
@@ -101,9 +101,7 @@ fn claims(inventory: &Inventory<'_>, heard: &[Heard<'_>]) -> BTreeSet<Claim> {
 
 fn far_port(inventory: &Inventory<'_>, to: DeviceId, heard: &Heard<'_>) -> Far {
     let fact = heard.fact;
-    let ids: Vec<&str> =
-        [&fact.port_id, &fact.port_description].into_iter().flatten().map(String::as_str).collect();
-    let resolved = inventory.get(to).and_then(|device| text::resolve_port(device, &ids, fact.port_mac));
+    let resolved = inventory.get(to).and_then(|device| text::resolve_port(device, text::PortSigns::of(fact)));
     match (resolved, fact.port_id.as_deref().map(str::trim)) {
         (Some(name), _) => Far::Interface(only_member(inventory, to, name).to_owned()),
         (None, Some(id))
@@ -299,10 +297,4 @@ fn is_heard_at(end: &End, (a, _): &(End, End), link: &Found) -> bool {
 fn both_ways(link: &Found) -> bool {
     let has = |words: &[&str]| words.iter().any(|word| link.evidence.contains(word));
     has(&["lldp", "cdp"]) && has(&["lldp-reverse", "cdp-reverse"])
-}
-
-fn in_words(inventory: &Inventory<'_>, cable: &(End, End), link: &Found) -> String {
-    let end = |end: &End| format!("{} {}", inventory.name(end.0), end.1);
-    let words: Vec<&str> = link.evidence.iter().copied().collect();
-    format!("{} - {} ({})", end(&cable.0), end(&cable.1), words.join(", "))
 }

@@ -1,5 +1,6 @@
 //! Links: cables between the network's own devices, from what they announce to each other and from forwarding tables.
 
+mod checked;
 mod heard;
 mod tables;
 
@@ -38,7 +39,9 @@ pub(super) fn links(
     edge: &Edge<'_, '_>,
     heard: &[Heard<'_>],
 ) -> (Vec<Link>, Vec<Conflict>) {
-    let (mut found, conflicts) = heard::cables(inventory, edge, heard);
+    let (mut found, mut conflicts) = heard::cables(inventory, edge, heard);
+    let (refuted, objections) = checked::check(inventory, edge, &mut found);
+    conflicts.extend(objections);
     for ((a, b), link) in &mut found {
         let sighted = |from: &End, to: &End| {
             let port = edge.ports.find(inventory, from.0, &from.1);
@@ -49,6 +52,9 @@ pub(super) fn links(
         }
     }
     tables::cables(inventory, edge, &mut found);
+    for (cable, link) in refuted {
+        found.entry(cable).or_insert(link);
+    }
     betrayed(inventory, heard, &mut found);
     (emit(inventory, found), conflicts)
 }
@@ -133,4 +139,11 @@ fn confidence_of(link: &Found) -> u8 {
 /// The key of a cable: its ends in the order of device and port.
 pub(super) fn key(one: End, other: End) -> (End, End) {
     if one <= other { (one, other) } else { (other, one) }
+}
+
+/// A cable and its evidence.
+pub(super) fn in_words(inventory: &Inventory<'_>, cable: &(End, End), link: &Found) -> String {
+    let end = |end: &End| format!("{} {}", inventory.name(end.0), end.1);
+    let words: Vec<&str> = link.evidence.iter().copied().collect();
+    format!("{} - {} ({})", end(&cable.0), end(&cable.1), words.join(", "))
 }

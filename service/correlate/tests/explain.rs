@@ -174,6 +174,17 @@ fn what_nobody_saw_has_near_matches() {
     assert!(near("").is_empty() && near("2001:db8::1").is_empty());
 }
 
+#[test]
+fn ages_are_told_and_are_no_part_of_the_claim() {
+    let text = |age| format!("switch sw1 s1\n switch sw2 s2\n fdb sw1 e5 h1!5\n fdb sw2 e7 h1!{age}");
+    let told = explain(&collections(&text(290)), &Known::default(), &mac("h1").to_string()).unwrap();
+    let dropped = lines(Verdict::Dropped, &told[0]);
+    assert!(dropped[0].ends_with("it has moved from here (learned 290 s ago)"), "{dropped:?}");
+    assert!(told[0].observations.iter().any(|line| line.says.ends_with("on sw2 e7, 290 s ago")));
+    let candidate = |age| correlate(&collections(&text(age)), &Known::default()).candidates;
+    assert_eq!(candidate(290), candidate(280));
+}
+
 /// What the explanation says of ports and names must be what the candidate says.
 fn agrees(candidate: &Candidate, told: &Explanation) -> Result<(), TestCaseError> {
     prop_assert_eq!(told.candidate.as_ref(), Some(candidate));

@@ -156,3 +156,23 @@ fn the_address_of_an_unread_switch_is_no_socket() {
     let sw2 = found.candidates.iter().find(|candidate| candidate.device.as_deref() == Some("sw2")).unwrap();
     assert!(sw2.interfaces.iter().all(|card| card.attachment.is_none()));
 }
+
+#[test]
+fn a_number_is_an_ifindex_only_where_nothing_else_says_more() {
+    let far = |ports: &str, says: &str| {
+        let found = discover(&format!(
+            "switch sw1 s1\n switch sw2 s2\n port sw1 a\n {ports}\n lldp sw1 a sw2 mac=s2 {says}"
+        ));
+        found.links.first().map_or_else(String::new, |link| link.b.port.clone())
+    };
+    let numbered = "port sw2 Gi1/0/14 index=24\n port sw2 Gi1/0/24 index=34";
+    assert_eq!(far(numbered, "port=24 desc=GigabitEthernet1/0/24"), "Gi1/0/24");
+    assert_eq!(far(numbered, "port=24"), "Gi1/0/14");
+    assert_eq!(far(numbered, "port=24 desc=to-sw1"), "Gi1/0/14", "what somebody wrote contradicts nothing");
+    assert_eq!(far(numbered, "port=24 desc=GigabitEthernet1/0/48"), "24", "a port that was not read");
+    // The address of the port counts more than a text that is another port's name.
+    let described = "port sw2 Gi0/1 mac=m1\n port sw2 Gi0/2 mac=m2 alias=Gi0/1";
+    assert_eq!(far(described, "portmac=m2 desc=Gi0/1"), "Gi0/2");
+    assert_eq!(far(described, "port=Gi0/1"), "Gi0/1");
+    assert_eq!(far(described, "portmac=zz desc=Gi0/1"), "", "one port is called so, another is described so");
+}

@@ -2,11 +2,13 @@
 
 mod net;
 
+mod announcements;
 mod attachment;
 mod explain;
 mod hosts;
 pub(crate) mod lawful;
 mod links;
+mod nodes;
 mod paths;
 mod random;
 mod recordings;

@@ -32,7 +32,7 @@ pub(super) fn mac(word: &str) -> MacAddr {
 /// Reads a network:
 ///
 /// - `switch|router|ap|node|other NAME [MAC..] [serial=S] [address=A] [chassis=C] [cluster=C] [by=SOURCE]`
-/// - `port DEVICE NAME [KIND] [mac=M] [lag=L] [index=N] [alias=A] [desc=D] [ip=A] [voice=V] [up=no]`
+/// - `port DEVICE NAME [KIND] [mac=M] [lag=L] [bridge=B] [index=N] [alias=A] [desc=D] [ip=A] [voice=V] [up=no]`
 /// - `fdb DEVICE PORT MAC[@VLAN][!AGE]..` (`#976` is an unresolved port)
 /// - `lldp|cdp|mndp|stp|lacp DEVICE PORT NAME [mac=M] [id=I] [port=P] [desc=D] [portmac=M] [caps=C,C] [ip=A]`
 /// - `lease|waiting|reserved SOURCE MAC ADDRESS [NAME] [class=V]`
@@ -91,6 +91,7 @@ pub(super) fn collections(text: &str) -> Vec<Collection> {
                 },
                 mac: option("mac").map(|word| mac(&word)),
                 lag: option("lag"),
+                bridge: option("bridge"),
                 up: option("up").map(|text| text == "yes"),
                 alias: option("alias"),
                 if_index: option("index").map(|text| text.parse().unwrap()),
