@@ -63,7 +63,6 @@ if [[ $mode == all ]]; then
         "$snmpsim/bin/pip" install --quiet --requirement tests/lab/requirements-snmpsim.txt
     fi
     export SURVEYOR_SNMPSIM=$snmpsim/bin/snmpsim-command-responder
-    python3 tests/lab/lab.py reset --instance e2e --template empty
 fi
 
 # Parsers and codecs are fuzzed by properties: 256 random cases each, or with SURVEYOR_FULL=1 a hundred times as many.
@@ -71,20 +70,22 @@ if [[ ${SURVEYOR_FULL:-} == 1 ]]; then
     export PROPTEST_CASES=${PROPTEST_CASES:-25600}
 fi
 
-headline "Rust tests"
+rust_tests="cargo test --locked"
 if cargo nextest --version >/dev/null 2>&1; then
-    cargo nextest run --locked --no-fail-fast
-else
-    cargo test --locked
+    rust_tests="cargo nextest run --locked --no-fail-fast --status-level fail"
 fi
 
 if [[ $mode == all ]]; then
     headline "lab tests"
     "$venv/python" -m pytest -q tests/lab
 
-    headline "end-to-end tests"
+    headline "Rust tests, and beside them the end-to-end tests"
     cargo build --locked
     export SURVEYOR_BIN=$target/debug/surveyor
-    "$venv/python" tests/e2e/side_by_side.py
+    python3 tests/lab/lab.py reset --instance e2e --template empty
+    "$venv/python" tests/e2e/side_by_side.py --first "$rust_tests"
+else
+    headline "Rust tests"
+    $rust_tests
 fi
 headline "all passed"

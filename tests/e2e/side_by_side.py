@@ -2,15 +2,18 @@
 """Runs the files of the end-to-end tests in several labs at once: each lab takes the next file when it is done with one.
 Those of tests/e2e/sources need no NetBox and mostly wait: they have a lane of their own.
 
-    side_by_side.py [--labs N] [FILE..] [-- arguments for pytest]
+    side_by_side.py [--labs N] [--first COMMAND] [FILE..] [-- arguments for pytest]
 
-Two labs unless told otherwise, one on a single core. What a file prints comes when it is done. The exit code is 0 if
+Two labs unless told otherwise, one on a single core. The first lab does COMMAND before its files: the Rust tests mostly
+wait too. What a file prints comes when it is done. The exit code is 0 if
 every file passed.
 """
 
 import argparse
+import itertools
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -42,14 +45,19 @@ class Files:
                 self.waiting.remove(found)
             return found
 
-    def done(self, path, where, code, output, seconds):
-        """Prints what it said."""
+    def run(self, name, where, command, environment):
+        """Runs a command and prints what it said."""
+        started = time.monotonic()
+        done = subprocess.run(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        seconds = time.monotonic() - started
         with self.lock:
-            self.seconds[path.name] = round(seconds, 1)
-            if code:
-                self.failed.append(path.name)
-            print(f"\n-- {path.name}: {seconds:.0f} s, {where}{', FAILED' if code else ''}", flush=True)
-            print(output.rstrip(), flush=True)
+            self.seconds[name] = round(seconds, 1)
+            if done.returncode:
+                self.failed.append(name)
+            print(f"\n-- {name}: {seconds:.0f} s, {where}{', FAILED' if done.returncode else ''}", flush=True)
+            print(done.stdout.rstrip(), flush=True)
 
     def remember(self):
         """For the order of the next run."""
@@ -63,6 +71,9 @@ def arguments():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--labs", type=int, default=min(2, os.cpu_count() or 1), help="how many labs")
+    parser.add_argument(
+        "--first", default="", metavar="COMMAND", help="what the first lab does before its files"
+    )
     parser.add_argument("files", nargs="*", type=Path, help="all of tests/e2e unless told otherwise")
     chosen = parser.parse_args(own)
     chosen.pytest = sys.argv[len(own) + 2 :]
@@ -79,15 +90,13 @@ def bring_up(number):
     return environment
 
 
-def work(where, environment, files, more):
+def work(where, environment, files, chosen, first):
     """Runs one file after the other in one lane."""
+    if first:
+        files.run(" ".join(first[:2]), where, first, environment)
     while path := files.take(where == APART):
-        started = time.monotonic()
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path), *more]
-        done = subprocess.run(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-        )
-        files.done(path, where, done.returncode, done.stdout, time.monotonic() - started)
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path), *chosen.pytest]
+        files.run(path.name, where, command, environment)
 
 
 def main():
@@ -102,7 +111,11 @@ def main():
     files = Files([path.resolve() for path in chosen.files] or sorted(every), memory)
     lanes = [(f"lab {number}", environment) for number, environment in enumerate(environments, 1)]
     lanes.append((APART, environments[0]))
-    threads = [threading.Thread(target=work, args=(*lane, files, chosen.pytest)) for lane in lanes]
+    firsts = [shlex.split(chosen.first)]
+    threads = [
+        threading.Thread(target=work, args=(*lane, files, chosen, first))
+        for lane, first in itertools.zip_longest(lanes, firsts)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -4,7 +4,7 @@ import requests
 
 PAGE = 1000
 # What tests look at in a device or guest; all of it costs NetBox twice the time.
-MACHINE = "id,name,status,tags,custom_fields,primary_ip4,primary_ip6"
+MACHINE = "id,name,status,site,role,device_type,serial,tags,custom_fields,primary_ip4,primary_ip6"
 
 
 class Refused(AssertionError):
@@ -66,7 +66,7 @@ class NetBox:
 
     def device(self, name):
         """A device by name."""
-        return self.one("dcim/devices/", name=name)
+        return self.one("dcim/devices/", name=name, fields=MACHINE)
 
     def guest(self, name):
         """A virtual machine by name."""
