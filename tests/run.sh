@@ -72,7 +72,8 @@ fi
 
 rust_tests="cargo test --locked"
 if cargo nextest --version >/dev/null 2>&1; then
-    rust_tests="cargo nextest run --locked --no-fail-fast --status-level fail"
+    # More threads than cores: many tests wait for a device that does not answer.
+    rust_tests="cargo nextest run --locked --no-fail-fast --status-level fail --test-threads 4"
 fi
 
 if [[ $mode == all ]]; then

@@ -82,8 +82,8 @@ def points(requests, full):
     reads = [(n, "before") for n, method in requests if method == "GET"]
     if full:
         return sorted(writes + reads)
-    # Three moments a write: every fifth of them is another moment on another write.
-    return writes[::5] + reads[-1:]
+    # Three moments a write: every seventh of them is another moment on another write.
+    return writes[::7] + reads[-1:]
 
 
 def ledger(row):

@@ -115,7 +115,7 @@ class Surveyor:
             outcome = self.run(*arguments, code=(DONE, INCOMPLETE))
             if outcome.code == DONE:
                 return outcome
-            time.sleep(0.5)
+            time.sleep(1)
         raise AssertionError(f"never done: {outcome!r}")
 
     @contextlib.contextmanager
