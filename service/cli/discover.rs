@@ -111,9 +111,14 @@ pub(super) async fn collect(
     if let Some(folder) = replay {
         return Ok(record::replay(folder)?);
     }
-    let sources = setup::sources(config, &config.entries(), only).await?;
+    let entries = config.entries();
+    let sources = setup::sources(config, &entries, only).await?;
     if sources.is_empty() {
-        output.say("warning: no `[[source]]` is configured: there is nothing to read");
+        output.say(if entries.is_empty() {
+            "warning: no `[[source]]` is configured: there is nothing to read"
+        } else {
+            "warning: `from_netbox` finds nothing in NetBox: there is nothing to read (hint: `surveyor doctor` names the filter)"
+        });
     }
     Ok(collect_all(&sources, SystemClock.now(), config.limits).await)
 }

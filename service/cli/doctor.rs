@@ -98,7 +98,7 @@ async fn check_sources(config: &Config, lines: &mut Vec<Line>) {
         let found = match own.as_slice() {
             [] => "nothing in NetBox".to_owned(),
             [Outcome::Source(source)] if let SourceConfig::Scan(scan) = source.as_ref() => {
-                format!("{} subnets", scan.subnets.len())
+                counted(scan.subnets.len(), "subnet")
             }
             [_] => "1 source".to_owned(),
             many => format!("{} sources", many.len()),
