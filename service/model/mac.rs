@@ -48,6 +48,10 @@ impl MacAddr {
         matches!(self.0, [0, 0, 0, 0, 0, 0])
     }
 
+    /// The vendor parts in which there are [virtual router](Self::is_virtual_router) addresses.
+    pub const VIRTUAL_ROUTER_OUIS: [[u8; 3]; 4] =
+        [[0x00, 0x00, 0x5e], [0x00, 0x00, 0x0c], [0x00, 0x05, 0x73], [0x00, 0x07, 0xb4]];
+
     /// Virtual router addresses: VRRP (RFC 9568 section 7.3), HSRP v1 and v2, GLBP. They move between routers and are never a host.
     pub const fn is_virtual_router(self) -> bool {
         matches!(

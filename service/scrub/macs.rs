@@ -10,8 +10,8 @@ use crate::model::MacAddr;
 /// IPv6 multicast of one address (RFC 4291 section 2.7.1): its last octets are that address's.
 const SOLICITED_NODE: [u8; 3] = [0x33, 0x33, 0xff];
 
-/// How often a draw that hit an address with a meaning is repeated.
-const ATTEMPTS: usize = 16;
+/// Addresses with a meaning, of virtual routers, fill whole pages of so many numbers.
+const PAGE: u32 = 0x100;
 
 /// The pseudonyms.
 #[derive(Debug, Default)]
@@ -34,16 +34,44 @@ struct Block {
     to: u32,
 }
 
+/// What is known of a vendor part.
+#[derive(Debug)]
+struct Part {
+    is_divided: bool,
+    /// The first numbers of the pages of addresses that stay as they are, ascending.
+    kept: Vec<u32>,
+}
+
+impl Part {
+    fn of(mac: MacAddr) -> Self {
+        let (oui, _) = halves(mac);
+        let numbers = if MacAddr::VIRTUAL_ROUTER_OUIS.contains(&mac.oui()) { 1 << 24 } else { 0 };
+        let pages = (0..numbers).step_by(PAGE as usize);
+        // Not the first of each: the zero address is no page.
+        let kept = pages.filter(|page| is_kept(address(oui, page + 1))).collect();
+        Self { is_divided: is_divided(mac), kept }
+    }
+}
+
 impl Block {
-    /// The vendor part stays, because the class of a machine depends on it; of a part that several vendors share, 36 bits.
-    fn of(mac: MacAddr, divided: &mut HashMap<u32, bool>) -> Self {
+    /// The vendor part stays, because the class of a machine depends on it; of a part that several vendors share, 36 bits. So
+    /// does the order among what stays as it is: the first of several addresses may name a machine.
+    fn of(mac: MacAddr, parts: &mut HashMap<u32, Part>) -> Self {
         let (oui, card) = halves(mac);
-        if *divided.entry(oui).or_insert_with(|| is_divided(mac)) {
-            let from = card & !0xfff;
-            Self { oui, from, to: from + 0x1000 }
-        } else {
-            Self { oui, from: 0, to: 1 << 24 }
+        let part = parts.entry(oui).or_insert_with(|| Part::of(mac));
+        let (mut from, mut to) = (u32::from(oui == 0), 1 << 24);
+        if part.is_divided {
+            from = from.max(card & !0xfff);
+            to = (card & !0xfff) + 0x1000;
         }
+        let above = part.kept.partition_point(|page| *page <= card);
+        if let Some(below) = above.checked_sub(1).and_then(|at| part.kept.get(at)) {
+            from = from.max(below + PAGE);
+        }
+        if let Some(page) = part.kept.get(above) {
+            to = to.min(*page);
+        }
+        Self { oui, from, to }
     }
 }
 
@@ -51,21 +79,14 @@ impl Macs {
     /// Chooses pseudonyms in the order of the addresses, of the same vendor.
     pub(super) fn choose(known: &BTreeSet<MacAddr>, key: &Key) -> Self {
         let mut draws = Draws::new(key, "mac", 0);
-        let mut divided = HashMap::new();
+        let mut parts = HashMap::new();
         let mut blocks: BTreeMap<Block, BTreeSet<u32>> = BTreeMap::new();
         for mac in known.iter().copied().filter(|mac| !is_kept(*mac)) {
-            blocks.entry(Block::of(mac, &mut divided)).or_default().insert(halves(mac).1);
+            blocks.entry(Block::of(mac, &mut parts)).or_default().insert(halves(mac).1);
         }
         let mut of = HashMap::new();
         for (block, cards) in blocks {
-            let mut pseudonyms = Vec::new();
-            // None may become the address of a virtual router: those are few, so a few draws will do.
-            for _ in 0..ATTEMPTS {
-                pseudonyms = draws.ascending(cards.len(), block.from, block.to, &cards);
-                if !pseudonyms.iter().any(|card| is_kept(address(block.oui, *card))) {
-                    break;
-                }
-            }
+            let pseudonyms = draws.ascending(cards.len(), block.from, block.to, &cards);
             for (card, pseudonym) in cards.into_iter().zip(pseudonyms) {
                 of.insert(address(block.oui, card), address(block.oui, pseudonym));
             }
@@ -119,6 +140,27 @@ mod tests {
         assert!(guest.oui() == PROXMOX_OUI && guest != mac("bc:24:11:00:00:07"));
         let group = macs.get(mac("33:33:ff:12:34:56"));
         assert!(group.oui() == SOLICITED_NODE && group != mac("33:33:ff:12:34:56"));
+    }
+
+    #[test]
+    fn order_among_virtual_routers_stays() {
+        let texts = [
+            "00:00:00:00:00:01",
+            "00:00:5e:00:00:00",
+            "00:00:5e:00:01:00",
+            "00:00:5e:00:02:ff",
+            "00:00:5e:00:03:00",
+        ];
+        let known: BTreeSet<MacAddr> = texts.iter().map(|text| mac(text)).collect();
+        for key in 0..20 {
+            let macs = Macs::choose(&known, &Key([key; 32]));
+            let new: Vec<MacAddr> = known.iter().map(|mac| macs.get(*mac)).collect();
+            assert!(new.windows(2).all(|pair| pair[0] < pair[1]), "{new:?}");
+            assert_eq!(
+                new.iter().map(|mac| mac.is_host()).collect::<Vec<_>>(),
+                [true, true, false, false, true]
+            );
+        }
     }
 
     proptest! {
