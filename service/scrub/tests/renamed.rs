@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use crate::model::{Attachment, Candidate, Conflict, Discovery, Identity, MacAddr, NameOrigin};
 use crate::scrub::lexicon::{Lexicon, Mode};
 
+/// Stands for whichever chassis id it is.
+const CHASSIS: &str = "lldp";
+
 /// What a discovery says under pseudonyms, without sentences: those are as long as before, and say the same.
 pub(super) struct Renamed<'l>(pub(super) Option<&'l mut Lexicon>);
 
@@ -41,6 +44,11 @@ impl Renamed<'_> {
         }
     }
 
+    /// Which of several chassis ids names a device follows their order, and texts of two forms do not keep theirs.
+    fn chosen(&mut self, identity: &Identity) -> String {
+        if identity.as_str().starts_with("lldp:") { CHASSIS.to_owned() } else { self.identity(identity) }
+    }
+
     fn sorted(values: impl IntoIterator<Item = Value>) -> Value {
         let mut texts: Vec<String> = values.into_iter().map(|value| value.to_string()).collect();
         texts.sort();
@@ -71,7 +79,7 @@ impl Renamed<'_> {
                 json!(["ports", self.mac(*mac), Self::sorted(ports)])
             }
             Conflict::DuplicateName { name, identities } => {
-                let identities: Vec<Value> = identities.iter().map(|one| json!(self.identity(one))).collect();
+                let identities: Vec<Value> = identities.iter().map(|one| json!(self.chosen(one))).collect();
                 json!(["name", self.name(name.as_str()), Self::sorted(identities)])
             }
             Conflict::LinkDisagrees { claims } => json!(["links", claims.len()]),
@@ -99,10 +107,14 @@ impl Renamed<'_> {
         let option = |renamed: &mut Self, text: &Option<String>| text.as_ref().map(|text| renamed.name(text));
         let sources: BTreeSet<String> = old.sources.iter().map(|name| self.name(name)).collect();
         let others: BTreeSet<String> = old.other_names.iter().map(|name| self.name(name)).collect();
-        let aliases: BTreeSet<String> = old.aliases.iter().map(|one| self.identity(one)).collect();
+        let mut aliases: BTreeSet<String> = old.aliases.iter().map(|one| self.identity(one)).collect();
+        let identity = self.chosen(&old.identity);
+        if identity == CHASSIS {
+            aliases.insert(self.identity(&old.identity));
+        }
         let conflicts: Vec<Value> = old.conflicts.iter().map(|one| self.conflict(one)).collect();
         json!({
-            "identity": self.identity(&old.identity), "kind": old.kind, "origin": old.name_origin, "class": old.class,
+            "identity": identity, "kind": old.kind, "origin": old.name_origin, "class": old.class,
             "name": self.own_name(old), "cards": Self::sorted(cards), "confidence": old.confidence,
             "reasons": old.reasons.len(), "sources": sources, "conflicts": Self::sorted(conflicts), "aliases": aliases,
             "evidence only": old.evidence_only.is_some(), "others": others, "evidence": old.evidence.len(),
