@@ -4,7 +4,7 @@ import requests
 
 PAGE = 1000
 # What tests look at in a device or guest; all of it costs NetBox twice the time.
-MACHINE = "id,name,status,site,role,device_type,serial,tags,custom_fields,primary_ip4,primary_ip6"
+MACHINE = "id,display_url,name,status,site,role,device_type,serial,tags,custom_fields,primary_ip4,primary_ip6"
 
 
 class Refused(AssertionError):
