@@ -9,6 +9,7 @@ pub mod mac;
 pub mod name;
 pub mod object;
 pub mod observation;
+pub mod scope;
 pub mod time;
 
 pub use candidate::{

@@ -12,6 +12,7 @@ use super::macs::{self, Macs};
 use super::words::{Words, lower};
 use super::{Key, TRIES, facts, reason, vocabulary};
 use crate::correlate::{FACTORY_NAMES, RESERVED_NAMES, is_usable_name, telling_serial, vendor_class_start};
+use crate::model::scope::is_link_local;
 use crate::model::{Collection, MacAddr};
 
 /// What a text is, which decides what of it may stay.
@@ -392,13 +393,6 @@ fn card_of(address: IpAddr) -> Option<MacAddr> {
     let IpAddr::V6(address) = address else { return None };
     let low = u64::try_from(u128::from(address) & u128::from(u64::MAX)).ok()?;
     MacAddr::from_interface_identifier(low).filter(|mac| !macs::is_kept(*mac) && !address.is_multicast())
-}
-
-const fn is_link_local(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => address.is_unicast_link_local(),
-    }
 }
 
 /// How much of the beginning of a name every device of its kind has.

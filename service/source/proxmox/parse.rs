@@ -14,6 +14,8 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
+use crate::model::scope::is_link_local;
+
 pub(super) use cluster::{
     GuestRow, NodeRow, agent_privileges, cluster_name, guest_rows, node_rows, on_all_guests, sees_all_guests,
 };
@@ -61,11 +63,7 @@ fn is_true(text: &str) -> bool {
 
 /// Whether an address can be told to others: not loopback, link-local, multicast or unset.
 fn is_usable(address: IpAddr) -> bool {
-    let link_local = match address {
-        IpAddr::V4(v4) => v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_unicast_link_local(),
-    };
-    !(link_local || address.is_loopback() || address.is_unspecified() || address.is_multicast())
+    !(is_link_local(address) || address.is_loopback() || address.is_unspecified() || address.is_multicast())
 }
 
 /// `a=1,b=2,c`: a property string; what has no `=` has the empty key, as the default key of a format.

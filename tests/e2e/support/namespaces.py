@@ -113,14 +113,12 @@ class Network:
             run("ip", "netns", "del", namespace, check=False)
 
 
-class Responder(contextlib.AbstractContextManager):
-    """Answers ARP on a host for whatever `answer(address)` gives a MAC address for, and loses a share of both directions."""
+class Attached(contextlib.AbstractContextManager):
+    """A thread on a host; who inherits says in `serve` what it does, sets `ready` and ends with `ending`."""
 
-    def __init__(self, host, answer, loss=0.0):
-        self.host, self.answer, self.loss = host, answer, loss
-        self.random = random.Random(7)
-        self.ending = threading.Event()
-        self.ready = threading.Event()
+    def __init__(self, host):
+        self.host = host
+        self.ending, self.ready = threading.Event(), threading.Event()
         self.thread = threading.Thread(target=self.serve, daemon=True)
 
     def __enter__(self):
@@ -131,6 +129,15 @@ class Responder(contextlib.AbstractContextManager):
     def __exit__(self, *_):
         self.ending.set()
         self.thread.join()
+
+
+class Responder(Attached):
+    """Answers ARP on a host for whatever `answer(address)` gives a MAC address for, and loses a share of both directions."""
+
+    def __init__(self, host, answer, loss=0.0):
+        super().__init__(host)
+        self.answer, self.loss = answer, loss
+        self.random = random.Random(7)
 
     def is_lost(self):
         """Whether this frame never arrives."""

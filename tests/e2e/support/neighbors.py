@@ -1,11 +1,11 @@
 """IPv6 neighbours that are not the kernel's: one that answers for many, or badly, and one that only listens."""
 
-import contextlib
 import ipaddress
 import random
 import socket
 import struct
-import threading
+
+from .namespaces import Attached
 
 IPV6 = 0x86DD
 SOLICITATION, ADVERTISEMENT, ECHO_REQUEST, REPORT = 135, 136, 128, (131, 143)
@@ -28,22 +28,8 @@ def checksum(source, target, message):
     return ~total & 0xFFFF
 
 
-class Wire(contextlib.AbstractContextManager):
+class Wire(Attached):
     """A thread that sees the IPv6 frames of a host."""
-
-    def __init__(self, host):
-        self.host = host
-        self.ending, self.ready = threading.Event(), threading.Event()
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        assert self.ready.wait(10)
-        return self
-
-    def __exit__(self, *_):
-        self.ending.set()
-        self.thread.join()
 
     def serve(self):
         """The thread."""

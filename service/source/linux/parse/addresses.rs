@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Links, Row, flagged, has, mac, number, object, text};
 use crate::model::Fact;
+use crate::model::scope::{is_link_local, is_private};
 
 /// An address of the box itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,22 +110,4 @@ pub(in super::super) fn neighbors(rows: &[Row]) -> Vec<Fact> {
         })
     };
     rows.iter().filter(believed).filter_map(fact).collect()
-}
-
-const fn is_link_local(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_unicast_link_local(),
-    }
-}
-
-/// RFC 1918, RFC 4193 and the shared space of RFC 6598: nobody's but ours, whatever the gateway.
-fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            let [first, second, ..] = v4.octets();
-            v4.is_private() || (first == 100 && second & 0xc0 == 64)
-        }
-        IpAddr::V6(v6) => v6.is_unique_local(),
-    }
 }

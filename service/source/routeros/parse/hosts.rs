@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use super::duration::millis;
 use super::{Row, Rows, address, flag, flag_unset, mac, owned, text};
 use crate::model::observation::{LeaseFact, LeaseState};
+use crate::model::scope::{is_link_local, is_private};
 use crate::model::{Fact, MacAddr, Timestamp};
 
 /// `/ip/dhcp-server/lease`. `address` of a reservation can be the name of a pool, so `active-address` comes first, and
@@ -124,22 +125,4 @@ pub(in super::super) fn networks(rows: &Rows, upstream: &Upstream) -> Vec<Fact> 
         .filter(|(_, _, is_upstream)| !(*is_upstream && others))
         .map(|(prefix, interface, _)| Fact::Network { prefix, interface: interface.map(str::to_owned) })
         .collect()
-}
-
-fn is_link_local(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_unicast_link_local(),
-    }
-}
-
-/// RFC 1918, RFC 4193 and the shared space of RFC 6598: nobody's but ours, whatever the gateway.
-fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            let [first, second, ..] = v4.octets();
-            v4.is_private() || (first == 100 && second & 0xc0 == 64)
-        }
-        IpAddr::V6(v6) => v6.is_unique_local(),
-    }
 }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::IpNet;
 
 use crate::model::Fact;
+use crate::model::scope::is_link_local;
 use crate::source::snmp::column::Column;
 use crate::source::snmp::walk::{Row, Value, Walk};
 
@@ -89,12 +90,8 @@ fn v4(value: &Value) -> Option<Vec<u8>> {
 pub(crate) fn networks(walk: &Walk, interfaces: &Interfaces) -> Vec<Fact> {
     let mut found: BTreeMap<IpNet, Option<String>> = BTreeMap::new();
     let mut add = |address: IpAddr, length: u8, index: Option<u32>| {
-        let link_local = match address {
-            IpAddr::V4(v4) => v4.is_link_local(),
-            IpAddr::V6(v6) => v6.is_unicast_link_local(),
-        };
         let Ok(network) = IpNet::new(address, length) else { return };
-        if !link_local && length > 0 && length < network.max_prefix_len() {
+        if !is_link_local(address) && length > 0 && length < network.max_prefix_len() {
             let interface = index.and_then(|index| interfaces.name(index));
             found.entry(network.trunc()).or_insert(interface);
         }
@@ -128,11 +125,7 @@ pub(crate) fn own(walk: &Walk) -> BTreeMap<u32, BTreeSet<IpAddr>> {
     let both = walk.rows(Column::AddressIfIndex).iter().map(|row| (typed_address(&row.index), &row.value));
     for (address, index) in v4.chain(both) {
         let (Some(address), Some(index)) = (address, index.unsigned()) else { continue };
-        let is_local = match address {
-            IpAddr::V4(v4) => v4.is_link_local(),
-            IpAddr::V6(v6) => v6.is_unicast_link_local(),
-        };
-        if !is_local {
+        if !is_link_local(address) {
             found.entry(index).or_default().insert(address);
         }
     }
