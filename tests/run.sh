@@ -29,7 +29,7 @@ if [[ $mode == all ]]; then
     trap wait EXIT
     compile_for_later &
     compiling=$!
-    python3 tests/lab/lab.py up --instance e2e
+    python3 tests/lab/lab.py up --instance e2e --fresh
     python3 tests/lab/lab.py install browser
     python3 tests/lab/lab.py install dhcp
     wait "$compiling"
@@ -83,7 +83,6 @@ if [[ $mode == all ]]; then
     headline "Rust tests, and beside them the end-to-end tests"
     cargo build --locked
     export SURVEYOR_BIN=$target/debug/surveyor
-    python3 tests/lab/lab.py reset --instance e2e --template empty
     "$venv/python" tests/e2e/side_by_side.py --first "$rust_tests"
 else
     headline "Rust tests"

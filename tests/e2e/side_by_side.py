@@ -86,7 +86,7 @@ def bring_up(number):
     if number:
         twin = subprocess.run([*LAB, "twin", str(number)], stdout=subprocess.PIPE, text=True, check=True)
         environment |= json.loads(twin.stdout)
-    subprocess.run([*LAB, "up", "--instance", "e2e"], env=environment, check=True)
+    subprocess.run([*LAB, "up", "--instance", "e2e", "--fresh"], env=environment, check=True)
     return environment
 
 

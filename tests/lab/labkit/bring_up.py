@@ -10,8 +10,11 @@ from .report import LabError, say
 PEER_NAMES = ("routeros", "proxmox", "snmp")
 
 
-def up(parts, groups, instances):
-    """Start the chosen groups; each step does nothing if it is done already."""
+def up(parts, groups, instances, fresh=False):
+    """Start the chosen groups; each step does nothing if it is done already.
+
+    `fresh`: the instances become copies of the template `empty`, whatever they were left as.
+    """
     own_netbox = "netbox" in groups and not os.environ.get("NETBOX_URL")
     needs = ["common", *(group for group in groups if group != "netbox")]
     needs += (["postgres"] if "netbox" in groups else []) + (["netbox"] if own_netbox else [])
@@ -21,7 +24,7 @@ def up(parts, groups, instances):
         packages.ensure(*needs)
         jobs = [pool.submit(dns, parts)] if "dns" in groups else []
         if "netbox" in groups:
-            jobs.append(pool.submit(databases, parts, own_netbox, instances))
+            jobs.append(pool.submit(databases, parts, own_netbox, instances, fresh))
         if "peers" in groups:
             jobs.append(pool.submit(peers, parts))
         failures = [error for job in jobs if (error := job.exception())]
@@ -68,17 +71,22 @@ def peers(parts):
     launch(parts, parts.peers.services())
 
 
-def databases(parts, own_netbox, instances):
+def databases(parts, own_netbox, instances, fresh):
     """PostgreSQL; with a NetBox of our own Redis, the template `empty` and the instances too."""
     launch(parts, [parts.postgres.service(), *([parts.redis.service()] if own_netbox else [])])
     parts.postgres.ensure_roles()
     if not own_netbox:
         return
     parts.netbox.install()
+    if parts.postgres.was_killed:
+        parts.instances.drop_databases()
     parts.templates.ensure_empty()
     parts.netbox.collect_static()
     for instance in instances:
-        parts.instances.ensure_database(instance)
+        if fresh:
+            parts.instances.reset(instance, "empty")
+        else:
+            parts.instances.ensure_database(instance)
     launch(
         parts,
         [service for name in instances for service in parts.instances.services(name)]

@@ -44,6 +44,9 @@ def parse():
     added.add_argument(
         "--instance", type=words(NAMES), default=["e2e"], help=f"NetBox instances, of {','.join(NAMES)}"
     )
+    added.add_argument(
+        "--fresh", action="store_true", help="the instances become copies of `empty`, however they were left"
+    )
     command("down", down, "stop what `up` started, and nothing else")
     command("status", status, "what runs")
     command("info", info, "print lab.json")
@@ -92,7 +95,7 @@ def up(arguments):
     """Everything, in the order it depends on each other."""
     parts = Parts()
     with parts.lab.lock("lab"):
-        bring_up.up(parts, arguments.only, arguments.instance)
+        bring_up.up(parts, arguments.only, arguments.instance, arguments.fresh)
     say("up; `lab.py info` tells where everything is")
 
 

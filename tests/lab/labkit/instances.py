@@ -196,21 +196,43 @@ class Instances:
         if installation.database_of(instance) not in self.postgres.databases():
             self.reset(instance, "empty")
 
+    def drop_databases(self):
+        """After the server was killed: it does not sync, so what was written last may be there in part. Templates
+        were written long before.
+        """
+        say("PostgreSQL was killed, not stopped: the NetBox instances start anew")
+        for instance in NAMES:
+            self.postgres.drop(installation.database_of(instance))
+
     def reset(self, instance, template):
         """Throw the instance's database and its two Redis databases away and start from a template."""
         started = time.monotonic()
-        databases = installation.REDIS_DATABASES[instance]
-        for database in databases:
-            self.redis.empty(database)
         source = installation.template_database(template)
         if source not in self.postgres.databases():
             raise LabError(f"there is no template `{template}`; see `lab.py templates`")
+        self.drop_jobs(instance)
+        databases = installation.REDIS_DATABASES[instance]
+        for database in databases:
+            self.redis.empty(database)
         self.postgres.clone(source, installation.database_of(instance))
         self.netbox.load_files(instance, template)
         # Again: what was under way while the database went away may have queued or cached something.
         for database in databases:
             self.redis.empty(database)
         say(f"{instance} is now a copy of `{template}` ({time.monotonic() - started:.2f} s)")
+
+    def drop_jobs(self, instance, timeout=10):
+        """Forget the jobs that wait, and let the worker finish its own: NetBox gives it the row of the job to save,
+        and saved in the next database that row takes a number which the sequence there gives out again.
+        """
+        tasks = installation.REDIS_DATABASES[instance][0]
+        deadline = time.monotonic() + timeout
+        worker = Daemon(self.lab, f"worker-{instance}")
+        while (
+            any(self.redis.pending(tasks, QUEUES).values()) and time.monotonic() < deadline and worker.pid()
+        ):
+            self.redis.send(tasks, ["DEL", *(f"rq:queue:{queue}" for queue in QUEUES)])
+            time.sleep(0.02)
 
     def wait_idle(self, instance, queues, timeout):
         """Wait until no job waits or runs on these queues."""

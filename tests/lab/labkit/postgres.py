@@ -39,6 +39,8 @@ class Postgres:
         self.folder = lab.run / "postgres"
         self.data = self.folder / "data"
         self.port = lab.port("postgres")
+        # Whether the last run of the server was not ended, but killed.
+        self.was_killed = False
 
     def program(self, name):
         """A server program; Debian keeps them out of PATH."""
@@ -70,8 +72,10 @@ class Postgres:
     def make_cluster(self):
         """initdb, unless it is there; a half-made one is made again."""
         if (self.data / "PG_VERSION").exists() and (self.folder / ".complete").exists():
-            # Left by a server that was killed. Only called when none of ours runs.
-            (self.data / "postmaster.pid").unlink(missing_ok=True)
+            # Only called when none of ours runs.
+            left = self.data / "postmaster.pid"
+            self.was_killed = left.exists()
+            left.unlink(missing_ok=True)
             return
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
