@@ -63,6 +63,8 @@ pub struct Outcome {
     pub failed: Option<String>,
     /// A write had no answer; what was sent.
     pub unsettled: Option<String>,
+    /// Why it failed is only that somebody changed an object between reading and writing it.
+    pub overtaken: bool,
 }
 
 impl Outcome {

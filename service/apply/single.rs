@@ -12,6 +12,8 @@ use crate::store::ReceiptState;
 enum Ended {
     Done,
     Failed(String),
+    /// Somebody changed the object since it was planned, or since it was read.
+    Overtaken(String),
     Unsettled(String),
 }
 
@@ -28,12 +30,19 @@ impl Execution<'_> {
                 if is_systemic(&error) {
                     self.systemic = Some(reason.clone());
                 }
-                if error.outcome_unknown() { Ended::Unsettled(reason) } else { Ended::Failed(reason) }
+                match error {
+                    Error::Changed { .. } => Ended::Overtaken(reason),
+                    error if error.outcome_unknown() => Ended::Unsettled(reason),
+                    _ => Ended::Failed(reason),
+                }
             }
         };
+        self.outcomes[at.plan].overtaken = matches!(ended, Ended::Overtaken(_));
         let settlement = match ended {
             Ended::Done => (at, ReceiptState::Done, Some(json!({})), None),
-            Ended::Failed(reason) => (at, ReceiptState::Failed, None, Some(reason)),
+            Ended::Failed(reason) | Ended::Overtaken(reason) => {
+                (at, ReceiptState::Failed, None, Some(reason))
+            }
             Ended::Unsettled(reason) => (at, ReceiptState::Unsettled, None, Some(reason)),
         };
         self.settle(vec![settlement]).await
@@ -57,7 +66,7 @@ impl Execution<'_> {
                 };
                 let (present, etag) = client.get_with_etag(*kind, id).await?;
                 if let Some(field) = body::differs(before, &present) {
-                    return Ok(Ended::Failed(meanwhile(&field)));
+                    return Ok(Ended::Overtaken(meanwhile(&field)));
                 }
                 client.update(*kind, id, &fields, etag.as_deref()).await?;
                 Ok(Ended::Done)
@@ -70,7 +79,7 @@ impl Execution<'_> {
                     Err(error) => return Err(error),
                 };
                 if let Some(field) = body::differs(guard, &present) {
-                    return Ok(Ended::Failed(meanwhile(&field)));
+                    return Ok(Ended::Overtaken(meanwhile(&field)));
                 }
                 match client.delete(object.kind, object.id, etag.as_deref()).await {
                     Ok(()) => Ok(Ended::Done),

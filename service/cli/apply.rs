@@ -142,6 +142,9 @@ fn print(held: &Held, dry_run: bool, output: &mut Output) -> anyhow::Result<()> 
         if let Some(step) = &done.unsettled {
             output.line(format!("  ? no answer: {}", render::printable(step)))?;
         }
+        if let Some(reason) = &done.overtaken {
+            output.line(format!("  ~ planned again, below: {}", render::printable(reason)))?;
+        }
     }
     for (plan, step, until) in &held.waiting {
         output.line(format!("waiting: {}: `{step}` had no answer; tried again after {until}", plan.title))?;

@@ -58,7 +58,8 @@ impl Sshd {
             path("sshd_config"),
             format!(
                 "ListenAddress 127.0.0.1:{port}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nUsePAM no\n\
-                 StrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n",
+                 StrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n\
+                 SetEnv SHLVL=1\n",
                 path("host_key"),
                 path("authorized_keys"),
             ),

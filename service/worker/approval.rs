@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::names::{Push, Server};
 use super::{Done, Service, changes};
+use crate::apply::Outcome;
 use crate::model::{ObjectKind, ObjectRef, Timestamp};
 use crate::netbox::view;
 use crate::plan::lookup;
@@ -26,6 +27,9 @@ pub enum Scope {
 
 /// What a scope names.
 type Objects = BTreeSet<ObjectRef>;
+
+/// How often what was decided is planned, in one run.
+const ROUNDS: usize = 4;
 
 /// How long a failed object is left alone before it is tried again, by how often it failed.
 const BACK_OFF_MS: [i64; 5] = [15_000, 60_000, 5 * 60_000, 15 * 60_000, 60 * 60_000];
@@ -95,12 +99,11 @@ impl Service {
     pub async fn approve(&self, approvals: &Approvals) -> anyhow::Result<Held> {
         let before = self.counts();
         let mut held = Held::default();
-        let mut rounds = 0;
-        loop {
-            let deferred = self.round(approvals, &mut held, rounds == 0).await?;
-            rounds += 1;
-            // Two approvals wanted the same port or name: the second is planned again with the first in place.
-            if deferred == 0 || !approvals.write || rounds > 3 {
+        // Two approvals wanted the same port or name: the second is planned again with the first in place. And what somebody
+        // changed while it was written is planned again as it is now.
+        for round in 0..ROUNDS {
+            let deferred = self.round(approvals, &mut held, round).await?;
+            if deferred == 0 || !approvals.write {
                 break;
             }
         }
@@ -111,7 +114,7 @@ impl Service {
     }
 
     /// One pass; how many plans were put off to the next.
-    async fn round(&self, approvals: &Approvals, held: &mut Held, first: bool) -> anyhow::Result<usize> {
+    async fn round(&self, approvals: &Approvals, held: &mut Held, round: usize) -> anyhow::Result<usize> {
         let own = self.own_users_cached().await.context("cannot ask NetBox who we are")?;
         let view = view::read_objects(&self.clients.stager, &self.settings.wishes)
             .await
@@ -125,7 +128,7 @@ impl Service {
         let deferred = clash::put_off(&mut plans);
         plans.retain(|plan| !plan.is_empty());
         let overall: Vec<String> = plans.iter().map(Plan::hash).collect();
-        if first {
+        if round == 0 {
             held.hash = if let [one] = overall.as_slice() {
                 one.clone()
             } else {
@@ -140,30 +143,27 @@ impl Service {
             let push = if approvals.push == Push::Skip { Push::Skip } else { Push::DryRun };
             let next = materialize::after(&plans.iter().collect::<Vec<_>>(), &view);
             held.servers = self.push_names(&next, push).await;
-            held.done.extend(plans.into_iter().map(|plan| Done {
-                plan,
-                done: 0,
-                failed: None,
-                unsettled: None,
-            }));
+            held.done.extend(plans.into_iter().map(Done::nothing_of));
             return Ok(deferred);
         }
         // Only a look at everything shows that nothing more is wanted for an object without a plan.
         let closing: &[&str] = if approvals.scope == Scope::All { &["materializer"] } else { &[] };
         let (ready, waiting) = self.settled(plans, &["stager", "materializer"], closing).await?;
         held.waiting = waiting;
-        self.run(ready, &view, approvals, held).await?;
-        Ok(deferred)
+        let again = self.run(ready, &view, approvals, held, round + 1 == ROUNDS).await?;
+        Ok(deferred + again)
     }
 
-    /// Executes: effects, then DNS, then the journal and the state; what failed is written down too.
+    /// Executes: effects, then DNS, then the journal and the state; what failed is written down too. How many plans are to be
+    /// made again, which in the last round have failed.
     async fn run(
         &self,
         plans: Vec<Plan>,
         view: &View,
         approvals: &Approvals,
         held: &mut Held,
-    ) -> anyhow::Result<()> {
+        is_last: bool,
+    ) -> anyhow::Result<usize> {
         let executor = self.executor("apply");
         let mut execution = executor.begin(plans).await?;
         execution.advance(Phase::Attributes).await?;
@@ -196,7 +196,9 @@ impl Service {
         let (plans, outcomes) = execution.finish().await?;
         let now = self.now();
         let mut reports = Vec::new();
-        for (plan, outcome) in plans.iter().zip(&outcomes) {
+        let is_again = |outcome: &Outcome| outcome.overtaken && !is_last;
+        let again = outcomes.iter().filter(|outcome| is_again(outcome)).count();
+        for (plan, outcome) in plans.iter().zip(&outcomes).filter(|(_, outcome)| !is_again(outcome)) {
             let machine = plan.netbox.and_then(|object| view.machine(object));
             if let (Cause::Materialize, Some(machine), Some(reason), None) =
                 (plan.cause, machine, &outcome.failed, &outcome.unsettled)
@@ -210,18 +212,20 @@ impl Service {
                 self.forget_failure(machine.object);
             }
         }
-        held.done.extend(plans.into_iter().zip(outcomes).map(|(plan, outcome)| Done {
-            plan,
-            done: outcome.done,
-            failed: outcome.failed,
-            unsettled: outcome.unsettled,
+        held.done.extend(plans.into_iter().zip(outcomes).map(|(plan, outcome)| {
+            let is_again = is_again(&outcome);
+            let mut done = Done::of(plan, outcome);
+            if is_again {
+                done.overtaken = done.failed.take();
+            }
+            done
         }));
         for report in self.execute("report", reports).await? {
             if let Some(error) = report.failed {
                 tracing::warn!(plan.object = report.plan.object, %error, "cannot write down a failure in NetBox");
             }
         }
-        Ok(())
+        Ok(again)
     }
 
     /// Everything that was decided, as plans.

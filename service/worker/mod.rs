@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 
-use crate::apply::{Clients, Executor, settle};
+use crate::apply::{Clients, Executor, Outcome, settle};
 use crate::clock::Clock;
 use crate::dns::Unbound;
 use crate::model::{Collection, ObjectRef, Timestamp};
@@ -80,6 +80,21 @@ pub struct Done {
     pub failed: Option<String>,
     /// A write had no answer.
     pub unsettled: Option<String>,
+    /// Somebody changed an object meanwhile: what was left was planned again, right away.
+    pub overtaken: Option<String>,
+}
+
+impl Done {
+    /// A plan of which nothing was done.
+    const fn nothing_of(plan: Plan) -> Self {
+        Self { plan, done: 0, failed: None, unsettled: None, overtaken: None }
+    }
+
+    /// A plan and how it ended.
+    fn of(plan: Plan, outcome: Outcome) -> Self {
+        let Outcome { done, failed, unsettled, .. } = outcome;
+        Self { plan, done, failed, unsettled, overtaken: None }
+    }
 }
 
 impl Service {

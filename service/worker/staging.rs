@@ -131,7 +131,7 @@ impl Service {
         let mut staged = Staged { discovery: found.discovery, staging, ..Staged::default() };
         if mode == StageMode::DryRun {
             staged.done =
-                plans.into_iter().map(|plan| Done { plan, done: 0, failed: None, unsettled: None }).collect();
+                plans.into_iter().map(Done::nothing_of).collect();
         } else {
             let (ready, waiting) = self.settled(plans, &["stager"], &["stager"]).await?;
             staged.waiting = waiting;
@@ -151,16 +151,7 @@ impl Service {
         let executor = self.executor(kind);
         let execution = executor.begin(plans).await?;
         let (plans, outcomes) = execution.finish().await?;
-        Ok(plans
-            .into_iter()
-            .zip(outcomes)
-            .map(|(plan, outcome)| Done {
-                plan,
-                done: outcome.done,
-                failed: outcome.failed,
-                unsettled: outcome.unsettled,
-            })
-            .collect())
+        Ok(plans.into_iter().zip(outcomes).map(|(plan, outcome)| Done::of(plan, outcome)).collect())
     }
 
     /// Notes every claim; on schedule, new ones that did not hold yet are kept back.

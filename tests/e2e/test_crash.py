@@ -5,6 +5,7 @@ the resolver are involved.
 """
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -162,6 +163,28 @@ def test_pushing_dns(materializing, moment):
     materializing.converges(moment)
     left = scene.resolver.names() - before
     assert left == {scene.resolver.include.name}, "temporary files are cleared away"
+
+
+def test_a_person_is_quicker(materializing):
+    """Somebody edits the host between Surveyor's look at it and its write: planned again at once, nothing failed."""
+    scene = materializing.scene
+    materializing.begin()
+    path, host = scene.admin.ours(HOST)
+    scene.proxy.add_rule({"match": {"method": "PATCH", "path_prefix": f"/api/{path}"}, "action": "delay"})
+    [rule] = scene.proxy.rules
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(scene.surveyor.run, *materializing.command, code=DONE)
+        try:
+            eventually(lambda: rule.fired, interval=0.02)
+            scene.admin.change(path, description="by the window")
+        finally:
+            scene.proxy.clear_rules()
+        outcome = running.result()
+    assert outcome.says("planned again"), outcome
+    applied.check(scene, HOST)
+    assert scene.admin.expect("GET", path)["description"] == "by the window"
+    failures = scene.admin.all("extras/journal-entries/", assigned_object_id=host["id"], kind="danger")
+    assert failures == []
 
 
 def test_serve_killed_and_started_again(materializing):

@@ -98,7 +98,7 @@ impl Lab {
             format!(
                 "ListenAddress 127.0.0.1:{ssh_port}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nUsePAM no\n\
                  StrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n\
-                 SetEnv PATH={}:/usr/bin:/bin TMPDIR={}\n",
+                 SetEnv PATH={}:/usr/bin:/bin TMPDIR={} SHLVL=1\n",
                 path("host_key"),
                 path("authorized_keys"),
                 path("bin"),

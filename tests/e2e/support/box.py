@@ -26,6 +26,7 @@ KbdInteractiveAuthentication no
 UsePAM {pam}
 StrictModes no
 LogLevel VERBOSE
+SetEnv SHLVL=1
 """
 
 # /run is the box's own, so that its daemons meet no others; so is the name of the machine.

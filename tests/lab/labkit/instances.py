@@ -19,7 +19,7 @@ GUNICORN = '''\
 
 bind = "{bind}"
 workers = 2
-threads = 4
+threads = 2
 timeout = 120
 graceful_timeout = 2
 preload_app = True

@@ -30,6 +30,8 @@ PrintMotd no
 MaxStartups 200
 MaxSessions 100
 LogLevel VERBOSE
+# Otherwise bash takes itself for a login and reads the user's .bashrc: it may cost more than the command.
+SetEnv SHLVL=1
 """
 
 
