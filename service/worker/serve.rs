@@ -199,7 +199,12 @@ fn log_held(held: &Held) {
             continue;
         }
         if let Some(reason) = &done.overtaken {
-            tracing::info!(plan.object = done.plan.object, plan.title = done.plan.title, reason, "planned again");
+            tracing::info!(
+                plan.object = done.plan.object,
+                plan.title = done.plan.title,
+                reason,
+                "planned again"
+            );
             continue;
         }
         tracing::info!(

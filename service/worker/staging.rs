@@ -130,8 +130,7 @@ impl Service {
         let plans = std::mem::take(&mut staging.plans);
         let mut staged = Staged { discovery: found.discovery, staging, ..Staged::default() };
         if mode == StageMode::DryRun {
-            staged.done =
-                plans.into_iter().map(Done::nothing_of).collect();
+            staged.done = plans.into_iter().map(Done::nothing_of).collect();
         } else {
             let (ready, waiting) = self.settled(plans, &["stager"], &["stager"]).await?;
             staged.waiting = waiting;

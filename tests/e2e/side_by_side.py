@@ -70,7 +70,7 @@ def arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--labs", type=int, default=min(3, 1 + (os.cpu_count() or 1)), help="how many labs")
+    parser.add_argument("--labs", type=int, default=min(2, os.cpu_count() or 1), help="how many labs")
     parser.add_argument(
         "--first", default="", metavar="COMMAND", help="what the first lab does before its files"
     )
