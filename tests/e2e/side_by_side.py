@@ -4,9 +4,9 @@ Those of tests/e2e/sources need no NetBox and mostly wait: they have a lane of t
 
     side_by_side.py [--labs N] [--first COMMAND] [FILE..] [-- arguments for pytest]
 
-Two labs unless told otherwise, one on a single core. The first lab does COMMAND before its files: the Rust tests mostly
-wait too. What a file prints comes when it is done. The exit code is 0 if
-every file passed.
+Three labs unless told otherwise, two on a single core: a test waits a tenth of its time. The first lab does COMMAND
+before its files: the Rust tests mostly wait too. What a file prints comes when it is done. The exit code is 0 if every
+file passed.
 """
 
 import argparse
@@ -70,7 +70,7 @@ def arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--labs", type=int, default=min(2, os.cpu_count() or 1), help="how many labs")
+    parser.add_argument("--labs", type=int, default=min(3, 1 + (os.cpu_count() or 1)), help="how many labs")
     parser.add_argument(
         "--first", default="", metavar="COMMAND", help="what the first lab does before its files"
     )
@@ -90,8 +90,13 @@ def bring_up(number):
     return environment
 
 
-def work(where, environment, files, chosen, first):
+def work(where, number, files, chosen, first):
     """Runs one file after the other in one lane."""
+    try:
+        environment = bring_up(number) if number else dict(os.environ)
+    except subprocess.CalledProcessError as problem:
+        files.failed.append(f"{where}: {problem}")
+        return
     if first:
         files.run(" ".join(first[:2]), where, first, environment)
     while path := files.take(where == APART):
@@ -103,14 +108,13 @@ def main():
     """The exit code."""
     chosen = arguments()
     started = time.monotonic()
-    # One after the other: the first installs what the others share.
-    environments = [bring_up(number) for number in range(chosen.labs)]
+    # It installs what the others share.
+    bring_up(0)
     info = subprocess.run([*LAB, "info"], stdout=subprocess.PIPE, text=True, check=True)
     memory = Path(json.loads(info.stdout)["dir"]) / "cache" / "e2e-seconds.json"
     every = [*HERE.glob("test_*.py"), *(HERE / APART).glob("test_*.py")]
     files = Files([path.resolve() for path in chosen.files] or sorted(every), memory)
-    lanes = [(f"lab {number}", environment) for number, environment in enumerate(environments, 1)]
-    lanes.append((APART, environments[0]))
+    lanes = [(f"lab {number + 1}", number) for number in range(chosen.labs)] + [(APART, 0)]
     firsts = [shlex.split(chosen.first)]
     threads = [
         threading.Thread(target=work, args=(*lane, files, chosen, first))

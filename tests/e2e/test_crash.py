@@ -21,9 +21,9 @@ EITHER = (DONE, INCOMPLETE)
 
 
 def one_host(config):
-    """Only one host is proposed, and an interrupted call counts as over after a second."""
+    """Only one host is proposed, and an interrupted call counts as over after two seconds."""
     config["stage"] = {"include": [{"name": HOST}], "links": "off"}
-    config["netbox"]["settle_after_seconds"] = 1
+    config["netbox"]["settle_after_seconds"] = 2
 
 
 class Trial:
