@@ -27,9 +27,11 @@ const VLAN_OPERATIONAL: i64 = 1;
 /// ifOperStatus: up.
 const UP: i64 = 1;
 
-/// How long is waited in all for VLANs that are silent: while none has answered, and again for those that were silent when
-/// others answered.
-const SILENCE: Duration = Duration::from_secs(4);
+/// How long is waited in all for VLANs that are silent, while none has answered.
+const SILENCE: Duration = Duration::from_secs(3);
+
+/// How long is waited in all for those that were silent when others answered.
+const SECOND_SILENCE: Duration = Duration::from_secs(4);
 
 /// So many VLANs are asked however long each takes, before none is believed to answer.
 const LEAST_ASKED: usize = 3;
@@ -37,7 +39,7 @@ const LEAST_ASKED: usize = 3;
 /// After so many silent VLANs in a row the device itself is asked whether it is still there.
 const SILENT_IN_A_ROW: usize = 4;
 
-/// Shortest wait for a first answer from a context; on a network nearby a dozen are tried before none is believed to answer.
+/// Shortest wait for a first answer from a context; on a network nearby ten are tried before none is believed to answer.
 const LEAST_WAIT: Duration = Duration::from_millis(300);
 
 /// Shortest wait for a context when it is asked again.
@@ -141,7 +143,7 @@ impl Conversation<'_> {
     async fn ask_again(&self, walk: &mut Walk, unread: &mut Unread) {
         let mut waited = Duration::ZERO;
         for (vlan, error) in std::mem::take(&mut unread.silent) {
-            if waited >= SILENCE {
+            if waited >= SECOND_SILENCE {
                 unread.silent.push((vlan, error));
                 continue;
             }
